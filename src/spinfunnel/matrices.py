@@ -1,42 +1,67 @@
-"""From named arrays to the matrices whose spectra are taken, and what is known of one matrix.
+"""One loaded matrix, and what is known of it: each quantity is computed at most once, when first asked for.
 
-A `Matrix` computes each thing it knows at most once (moments of its entries, norms of its rows, its
-eigenvalues, its Marchenko-Pastur bulk), so that several instruments can share one loaded matrix.
+Several instruments share one `Matrix`, so the file is read once and one Gram matrix is decomposed.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from spinfunnel.core import Array, row_name
+from spinfunnel.core import Array
+from spinfunnel.maths.entries import Moments, moments
+from spinfunnel.maths.random_matrices import Bulk, fit_bulk
+from spinfunnel.maths.spectra import gram_eigenvalues
+from spinfunnel.readers.layout import Part
 
 
-@dataclass(frozen=True)
-class Part:
-    """Where one matrix comes from, known before anything is loaded.
+@dataclass
+class Matrix:
+    """A matrix of a trained model, with its provenance.
 
     Attributes:
-        name: the tensor's full name in the file.
-        part: which part of it ("" when it is the whole tensor; "query", "input gate", "slice 0,1").
-        shape: (rows, columns) of the matrix.
-        tensor_shape: shape of the whole tensor as stored.
-        kind: "linear", "convolution", "embedding", "recurrent" or "expert".
-        layout: how the matrix was made, for people ("64 x 27, unfolded from 64 x 3 x 3 x 3"); may be empty.
-        gates: how many blocks of equal size the tensor stacks along its first axis (4 for an LSTM), else 1.
+        part: where it comes from (names, shapes, layout).
+        array: shape (rows, columns), float32 or float64; narrower types were widened to float32.
+        dtype: the type it was stored in, in numpy's spelling.
     """
 
-    name: str
-    part: str
-    shape: tuple[int, int]
-    tensor_shape: tuple[int, ...]
-    kind: str = "linear"
-    layout: str = ""
-    gates: int = 1
+    part: Part
+    array: Array
+    dtype: str
 
     @property
-    def row_name(self) -> str:
-        """The name under which tables and series know it."""
-        return row_name(self.name, self.part)
+    def small(self) -> int:
+        """M, the smaller side: how many eigenvalues there are."""
+        return min(self.part.shape)
+
+    @property
+    def large(self) -> int:
+        """N, the larger side."""
+        return max(self.part.shape)
+
+    @cached_property
+    def entries(self) -> Moments:
+        """Moments of the entries."""
+        return moments(self.array)
+
+    @cached_property
+    def row_norms(self) -> Array:
+        """Euclidean norm of every row, float64, shape (rows,)."""
+        return np.sqrt(np.einsum("ij,ij->i", self.array, self.array, dtype=np.float64))
+
+    @cached_property
+    def column_norms(self) -> Array:
+        """Euclidean norm of every column, float64, shape (columns,)."""
+        return np.sqrt(np.einsum("ij,ij->j", self.array, self.array, dtype=np.float64))
+
+    @cached_property
+    def eigenvalues(self) -> Array:
+        """Eigenvalues of the smaller Gram matrix, ascending, float64, shape (M,): squared singular values."""
+        return gram_eigenvalues(self.array)
+
+    @cached_property
+    def bulk(self) -> Bulk:
+        """The Marchenko-Pastur bulk of the spectrum, and the spikes above its edge."""
+        return fit_bulk(self.eigenvalues, self.small, self.large)
