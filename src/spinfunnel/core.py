@@ -168,6 +168,7 @@ class Series:
 
     `row` names the table row it belongs to (`Table.row_names`); empty, it belongs to the whole subject.
     Shapes: x, y, low, high (n,); for a surface x (n,), y (m,), z (m, n); a step has x (n + 1,) edges.
+    `names` may name the n points (the table rows they stand for); where a line or tree breaks, y is NaN.
     """
 
     x: Array
@@ -180,6 +181,7 @@ class Series:
     kind: Literal["line", "step", "band", "scatter", "scatter3d", "surface", "tree", "vline"] = "line"
     panel: str = ""
     row: str = ""
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -326,6 +328,7 @@ class Instrument:
     runner calls it matrix by matrix (several instruments share one loaded matrix) and hands the readings
     to `measure(subject, *, findings, seed, budget, readings) -> Finding`. `judge_row(row) -> RowVerdict`
     judges the rows of the table "layers"; `judge(finding) -> Verdict` sees them judged.
+    `cost(subject, effort)` estimates its CPU seconds. With `default=False` it runs only when asked for.
     """
 
     name: str
@@ -333,7 +336,7 @@ class Instrument:
     needs: frozenset[str]
     measure: Callable[..., Finding]
     judge: Callable[[Finding], Verdict]
-    cost: Callable[[Any], float]
+    cost: Callable[[Any, Effort], float]
     source: str
     what: str
     why: str
@@ -341,6 +344,7 @@ class Instrument:
     each: Callable[..., Reading] | None = None
     judge_row: Callable[[Row], RowVerdict] | None = None
     calibrations: tuple[Calibration, ...] = ()
+    default: bool = True
 
 
 @dataclass(frozen=True)
