@@ -16,13 +16,16 @@ from scipy.linalg import eigvalsh_tridiagonal
 from scipy.special import gammaincc, gammainccinv
 
 from spinfunnel.core import Array
-from spinfunnel.maths.spectra import hard_rank
+from spinfunnel.maths.spectra import rank
 
 #: Chiani, J. Multivariate Anal. 129 (2014) 69, table 1: TW1 is this gamma law, shifted to the left.
 _TW_SHAPE, _TW_SCALE, _TW_SHIFT = 46.446, 0.186054, 9.84801
 
 #: Mean and variance of TW1 (checked against its Fredholm determinant in the tests).
 _TW_MEAN, _TW_VARIANCE = -1.2065336, 1.6077810
+
+#: A spectrum flatter than this is that of an orthogonal matrix, up to a factor.
+ORTHOGONAL_WITHIN = 1e-3
 
 
 # Marchenko & Pastur, Math. USSR Sb. 1 (1967) 457. Eigenvalues x in units of s2 N.
@@ -103,13 +106,13 @@ def tracy_widom_sf(s: float) -> float:
 def tracy_widom_quantile(level: float) -> float:
     """Give the s that TW1 exceeds with probability `level` (Chiani 2014).
 
-    >>> round(tracy_widom_quantile(0.05), 2), round(tracy_widom_quantile(0.01), 2)
-    (0.98, 2.02)
+    >>> round(tracy_widom_quantile(0.05), 2), round(tracy_widom_quantile(0.01), 1)
+    (0.98, 2.0)
     """
     return float(gammainccinv(_TW_SHAPE, level)) * _TW_SCALE - _TW_SHIFT
 
 
-def top_center_and_scale(small: int, large: int) -> tuple[float, float]:
+def top_center_and_scale(small: float, large: float) -> tuple[float, float]:
     """Give mu and sigma, in units of s2, such that (largest eigenvalue / s2 - mu) / sigma follows TW1.
 
     Source: Ma, Bernoulli 18 (2012) 322, eqs. 2 and 3: second-order accurate for real matrices.
@@ -133,10 +136,10 @@ def top_threshold(level: float, small: int, large: int) -> float:
 # Wishart spectra, drawn without making the matrix.
 
 
-def wishart_eigenvalues(rows: int, columns: int, rng: np.random.Generator) -> Array:
+def wishart_eigenvalues(rows: int, columns: float, rng: np.random.Generator) -> Array:
     """Draw the eigenvalues, ascending (M,), of W W^T for W of independent standard normal entries.
 
-    They are those of B B^T for a bidiagonal B of chi variables: O(M^2), independent of N.
+    They are those of B B^T for a bidiagonal B of chi variables: O(M^2), whatever N, which need not be whole.
     Source: Dumitriu & Edelman, J. Math. Phys. 43 (2002) 5830, theorem 3.1, beta = 1.
 
     >>> wishart_eigenvalues(200, 300, np.random.default_rng(0)).mean().round(-1)  # N
@@ -154,6 +157,16 @@ def wishart_eigenvalues(rows: int, columns: int, rng: np.random.Generator) -> Ar
 
 
 # Noise and spikes in a spectrum.
+
+
+def is_orthogonal(eigenvalues: Array) -> bool:
+    """Tell whether all eigenvalues are equal to 1e-3: rows (or columns) orthogonal and of equal length.
+
+    >>> is_orthogonal(np.array([4., 4.001])), is_orthogonal(np.array([4., 4.1])), is_orthogonal(np.zeros(2))
+    (True, False, False)
+    """
+    smallest, largest = float(eigenvalues[0]), float(eigenvalues[-1])
+    return len(eigenvalues) > 1 and smallest > 0 and largest / smallest - 1 < ORTHOGONAL_WITHIN
 
 
 @dataclass(frozen=True)
@@ -196,8 +209,11 @@ class Bulk:
 
     @cached_property
     def is_mp(self) -> bool:
-        """Whether the bulk is a noise bulk; if not, there is no noise level and no meaning in a spike count."""
-        return not self.runaway and bool(self.ks_statistic <= self.ks_limit)
+        """Whether the bulk is a noise bulk; if not, noise level and spike count mean nothing.
+
+        False for fewer than 8 eigenvalues, where nothing can be told.
+        """
+        return not self.runaway and self.ks_statistic <= self.ks_limit
 
     @property
     def sigma(self) -> float | None:
@@ -219,7 +235,7 @@ def fit_bulk(eigenvalues: Array, small: int, large: int, *, level: float = 0.01)
     >>> len(bulk.spikes), bulk.is_mp, round(bulk.sigma, 2)
     (0, True, 1.0)
     """
-    alive = eigenvalues[len(eigenvalues) - hard_rank(eigenvalues, large) :]
+    alive = eigenvalues[len(eigenvalues) - rank(eigenvalues, small, large) :]
     m, n = len(alive), large
     if m == 0:
         nothing = np.empty(0)
@@ -262,12 +278,12 @@ class Strengths:
     """What the spikes were before noise was added, arrays (k,).
 
     Attributes:
-        theta: strength, the singular value of the planted part.
+        strength: theta, the singular value of the planted part.
         left_overlap2: squared overlap of the measured singular vector of length M with the planted one.
         right_overlap2: the same for that of length N.
     """
 
-    theta: Array
+    strength: Array
     left_overlap2: Array
     right_overlap2: Array
 
@@ -294,7 +310,7 @@ def invert_spikes(spikes: Array, variance: float, small: int, large: int) -> Str
     1 - y (1 + h) / (h (h + y)) and 1 - (y + h) / (h (h + 1)). Good to 2 % for M >= 384 and strengths above
     1.5 thresholds. Source: Benaych-Georges & Nadakuditi (2012), theorems 2.9 and 2.10.
 
-    >>> invert_spikes(np.array([31.25]), 1.0, 4, 9).theta
+    >>> invert_spikes(np.array([31.25]), 1.0, 4, 9).strength
     array([4.])
     """
     y = small / large

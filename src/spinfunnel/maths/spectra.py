@@ -6,6 +6,8 @@ the M x M Gram matrix W W^T (no 1/N), ascending, float64: the squared singular v
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from scipy.linalg import eigvalsh, svdvals
 from scipy.linalg.blas import dsyrk
@@ -17,9 +19,6 @@ BLOCK = 2048
 
 #: Below this ratio of extreme eigenvalues (condition number 1e5) squaring has cost the smallest its digits.
 SQUARING_LIMIT = 1e-10
-
-#: A spectrum flatter than this is that of an orthogonal matrix, up to a factor.
-ORTHOGONAL_WITHIN = 1e-3
 
 
 def gram_eigenvalues(array: Array) -> Array:
@@ -74,16 +73,16 @@ def _positive_eigenvalues(gram: Array, wide: Array) -> Array:
     return np.maximum(eigenvalues, 0.0)
 
 
-def hard_rank(eigenvalues: Array, large: int) -> int:
-    """Count the singular values above s_max N eps, N the larger side and eps that of float64.
+def rank(eigenvalues: Array, small: int, large: int) -> int:
+    """Count the singular values above s_max max(M, N) eps, eps that of float64.
 
     Source: Press et al., Numerical Recipes, 3rd ed., section 2.6; the rule of `numpy.linalg.matrix_rank`.
 
-    >>> hard_rank(np.array([0., 1e-40, 4., 9.]), large=7)
+    >>> rank(np.array([0., 1e-40, 4., 9.]), 4, 7)
     2
     """
     singular = np.sqrt(eigenvalues)
-    return int(np.count_nonzero(singular > singular[-1] * large * np.finfo(np.float64).eps))
+    return int(np.count_nonzero(singular > singular[-1] * max(small, large) * np.finfo(np.float64).eps))
 
 
 def stable_rank(eigenvalues: Array) -> float:
@@ -116,7 +115,7 @@ def entropy(eigenvalues: Array) -> float:
     >>> entropy(np.array([0., 0., 1., 1.]))
     0.5
     """
-    return _shannon(eigenvalues) / np.log(len(eigenvalues)) if len(eigenvalues) > 1 else float("nan")
+    return _shannon(eigenvalues) / math.log(len(eigenvalues)) if len(eigenvalues) > 1 else float("nan")
 
 
 def _shannon(eigenvalues: Array) -> float:
@@ -142,13 +141,3 @@ def second_moment(eigenvalues: Array, large: int, kurtosis: float = 3.0) -> floa
         return float("nan")
     ratios = eigenvalues / mean
     return float(np.dot(ratios, ratios)) / len(eigenvalues) - (kurtosis - 3.0) / large
-
-
-def is_orthogonal(eigenvalues: Array) -> bool:
-    """Tell whether all eigenvalues are equal to 1e-3: rows (or columns) orthogonal and of equal length.
-
-    >>> is_orthogonal(np.array([4., 4.001])), is_orthogonal(np.array([4., 4.1])), is_orthogonal(np.zeros(2))
-    (True, False, False)
-    """
-    smallest, largest = float(eigenvalues[0]), float(eigenvalues[-1])
-    return len(eigenvalues) > 1 and smallest > 0 and largest / smallest - 1 < ORTHOGONAL_WITHIN
