@@ -25,6 +25,9 @@ Row: TypeAlias = dict[str, Any]
 #: Worst first: the order in which reports list what they found.
 OUTCOMES: tuple[Outcome, ...] = ("bad", "warning", "unsure", "info", "good")
 
+#: How much work to put in; each includes the one before.
+EFFORTS: tuple[Effort, ...] = ("quick", "normal", "full")
+
 #: The five chapters of every report, and the question each answers.
 QUESTIONS: dict[Question, str] = {
     "learned": "What did it learn?",
@@ -136,9 +139,7 @@ class Table:
 
     def rows(self) -> list[Row]:
         """Give the rows as dictionaries of Python scalars."""
-        return [
-            {key: column[i].item() for key, column in self.columns.items()} for i in range(len(self))
-        ]
+        return [{key: column[i].item() for key, column in self.columns.items()} for i in range(len(self))]
 
     def row_names(self) -> list[str]:
         """Name every row as `Series.row` does: the tensor's name, and its part where it was split."""

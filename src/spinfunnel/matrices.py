@@ -10,7 +10,7 @@ from functools import cached_property
 
 import numpy as np
 
-from spinfunnel.core import Array
+from spinfunnel.core import Array, seeds
 from spinfunnel.maths.entries import Moments, moments
 from spinfunnel.maths.random_matrices import Bulk, fit_bulk
 from spinfunnel.maths.spectra import gram_eigenvalues
@@ -65,3 +65,25 @@ class Matrix:
     def bulk(self) -> Bulk:
         """The Marchenko-Pastur bulk of the spectrum, and the spikes above its edge."""
         return fit_bulk(self.eigenvalues, self.small, self.large)
+
+    @cached_property
+    def shuffled(self) -> Array:
+        """Eigenvalues of the same entries in random places (one fixed permutation), ascending, shape (M,)."""
+        rng = np.random.default_rng(seeds(0, "shuffle", self.part.row_name))
+        return gram_eigenvalues(rng.permutation(self.array.reshape(-1)).reshape(self.array.shape))
+
+
+#: Multiplications and additions per second of one slow core; only plans and progress bars depend on it.
+FLOPS = 8e9
+
+
+def decomposition_seconds(part: Part) -> float:
+    """Estimate the CPU seconds of one Gram matrix and its eigenvalues, for plans and progress bars."""
+    small, large = min(part.shape), max(part.shape)
+    return (small * small * large + 4 * small**3) / FLOPS + 1e-4
+
+
+def decomposition_bytes(part: Part) -> int:
+    """Estimate the peak memory of measuring one matrix: its entries, a block in float64, two Grams."""
+    small, large = min(part.shape), max(part.shape)
+    return 4 * small * large + 8 * (min(large, 2048) * small + 2 * small * small)

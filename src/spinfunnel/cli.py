@@ -1,0 +1,403 @@
+"""The command line: `spinfunnel diagnose | list | explain | calibrate | demo`.
+
+Exit codes: 0 it ran; 1 `--fail-on` was met, or a calibration row failed; 2 it could not run; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from spinfunnel import __version__
+from spinfunnel.core import EFFORTS, OUTCOMES, QUESTIONS, BadInput, Effort, SpinfunnelError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from spinfunnel.report import Report
+    from spinfunnel.run import Progress
+
+app = typer.Typer(
+    help="Statistical mechanics for trained neural networks.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+#: Work shorter than this (seconds) needs no progress bar.
+PATIENCE = 2.0
+
+
+def main() -> None:
+    """Run the command line; errors the user can mend are one line on stderr and exit code 2."""
+    try:
+        app()
+    except SpinfunnelError as error:
+        typer.echo(f"spinfunnel: {error}", err=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        typer.echo("spinfunnel: interrupted", err=True)
+        sys.exit(130)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"spinfunnel {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Statistical mechanics for trained neural networks."""
+
+
+@app.command()
+def diagnose(
+    source: Annotated[
+        str,
+        typer.Argument(help="A weight file (.safetensors .pt .pth .bin .ckpt .npz), an index, or a folder."),
+    ],
+    out: Annotated[
+        Path | None, typer.Option(help="Write report.html, report.json and one CSV a table to this folder.")
+    ] = None,
+    only: Annotated[str, typer.Option(help="Run only these instruments (names, comma between).")] = "",
+    skip: Annotated[str, typer.Option(help="Leave out these instruments (names, comma between).")] = "",
+    effort: Annotated[
+        str, typer.Option(help="quick, normal, or full (fresh null draws, every matrix shuffled).")
+    ] = "normal",
+    budget: Annotated[str, typer.Option(help="Begin no further matrix after this long: 90s, 5m, 1h.")] = "",
+    seed: Annotated[int, typer.Option(help="Everything random is derived from it.")] = 0,
+    jobs: Annotated[int | None, typer.Option(help="Processes; by default as many as pay off.")] = None,
+    columns: Annotated[
+        str, typer.Option(help="weightwatcher: add a table of its columns, by its conventions.")
+    ] = "",
+    slices: Annotated[
+        bool, typer.Option("--slices", help="Take convolutions per kernel position, not unfolded.")
+    ] = False,
+    figures: Annotated[Path | None, typer.Option(help="Write every figure as SVG to this folder.")] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the report as JSON, and nothing else.")
+    ] = False,
+    fail_on: Annotated[
+        str, typer.Option(help="bad or warning: exit with 1 if a verdict is that or worse.")
+    ] = "",
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace files that are not reports of ours.")
+    ] = False,
+) -> None:
+    """Look at a trained model with every instrument that applies, and report, worst first."""
+    from spinfunnel.run import LONG, carry_out, plan
+
+    if fail_on not in ("", "bad", "warning"):
+        raise BadInput(f"--fail-on is {fail_on!r}: it must be bad or warning")
+    if columns not in ("", "weightwatcher"):
+        raise BadInput(f"--columns is {columns!r}: only weightwatcher is known")
+    chosen, left_out = _names(only), _names(skip)
+    seconds = _seconds(budget)
+    planned = plan(
+        source, only=chosen, skip=left_out, effort=_effort(effort), jobs=jobs, slices=slices,
+        also=["weightwatcher"] if columns else [],
+    )  # fmt: skip
+    for target in (out, figures):
+        if target:
+            _writable(target)
+    if not as_json and (planned.seconds > PATIENCE or effort == "full"):
+        typer.echo(f"plan: {planned}", err=True)
+        if planned.seconds > LONG:
+            typer.echo("      what is finished is kept: if interrupted, the same command goes on", err=True)
+    with _progress(planned.seconds / planned.jobs > PATIENCE and not as_json) as progress:
+        report = carry_out(planned, budget=seconds, seed=seed, progress=progress, given=_given())
+    if out:
+        _write(report, out, force)
+    if figures:
+        report.figures(figures)
+    if as_json:
+        typer.echo(json.dumps(report.json(), allow_nan=False))
+    else:
+        report.print(_console())
+        _where(out, figures)
+    _leave(report, chosen, fail_on)
+
+
+def _leave(report: Report, chosen: list[str], fail_on: str) -> None:
+    """Exit as promised: 130 interrupted, 2 a chosen instrument crashed, 1 the gate closed, 0 otherwise."""
+    if report.interrupted:
+        raise typer.Exit(130)
+    if any(row["instrument"] in chosen for row in report.failed) or not report.findings:
+        raise typer.Exit(2)
+    if fail_on:
+        gate = OUTCOMES[: OUTCOMES.index("warning" if fail_on == "warning" else "bad") + 1]
+        if any(verdict.outcome in gate for verdict in report.verdicts.values()):
+            raise typer.Exit(1)
+
+
+@app.command("list")
+def list_(
+    as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+) -> None:
+    """List the instruments, by the question they answer."""
+    from spinfunnel.instruments import NAMES, instrument
+
+    all_of_them = [instrument(name) for name in NAMES]
+    if as_json:
+        typer.echo(
+            json.dumps(
+                [
+                    {"name": one.name, "question": one.question, "needs": sorted(one.needs), "what": one.what}
+                    for one in all_of_them
+                ]
+            )
+        )
+        return
+    from rich.table import Table
+
+    console = _console()
+    for key, question in QUESTIONS.items():
+        mine = [one for one in all_of_them if one.question == key]
+        if not mine:
+            continue
+        table = Table(
+            title=question, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0)
+        )
+        table.add_column("instrument", style="cyan", no_wrap=True)
+        table.add_column("needs", no_wrap=True)
+        table.add_column("what it looks at")
+        for one in mine:
+            table.add_row(one.name, ", ".join(sorted(one.needs)), one.what)
+        console.print(table)
+    console.print("\nspinfunnel explain NAME tells how one works, how it judges, and how often it is wrong.")
+
+
+@app.command()
+def explain(
+    name: Annotated[str, typer.Argument(help="An instrument, as `spinfunnel list` prints it.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+) -> None:
+    """Print an instrument's card: what, why, how it judges, its source, and its measured error rates."""
+    from spinfunnel.calibrate import measured
+    from spinfunnel.instruments import instrument
+
+    one = instrument(name)
+    rows = measured(name)
+    if as_json:
+        typer.echo(
+            json.dumps(
+                {
+                    "name": one.name, "question": one.question, "needs": sorted(one.needs), "what": one.what,
+                    "why": one.why, "judged": one.judged, "source": one.source, "calibration": rows,
+                }
+            )
+        )  # fmt: skip
+        return
+    from rich.padding import Padding
+    from rich.text import Text
+
+    console = _console()
+    console.print(
+        f"[bold cyan]{one.name}[/]  ·  {QUESTIONS[one.question]}  ·  needs {', '.join(sorted(one.needs))}"
+    )
+    for title, text in (
+        ("What", one.what), ("Why", one.why), ("How it judges", one.judged), ("Source", one.source),
+    ):  # fmt: skip
+        console.print(f"\n[bold]{title}[/]")
+        console.print(Padding(Text(text), (0, 0, 0, 2)))
+    console.print("\n[bold]Calibration[/] (measured by `make calibrate`)")
+    console.print(_calibration_table(rows) if rows else "  none recorded")
+
+
+@app.command()
+def calibrate(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Only these (an instrument or maths module).")
+    ] = None,
+    effort: Annotated[str, typer.Option(help="quick, normal or full (minutes).")] = "quick",
+    seed: Annotated[int, typer.Option(help="All random systems are derived from it.")] = 0,
+    jobs: Annotated[int, typer.Option(help="Processes.")] = 1,
+    out: Annotated[Path | None, typer.Option(help="Write the rows as JSON to this file.")] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the rows as JSON, and nothing else.")
+    ] = False,
+) -> None:
+    """Compare every instrument with systems whose answer is known; exit 1 if a row fails."""
+    from spinfunnel.calibrate import run_calibrations, to_json
+
+    with _progress(not as_json) as progress:
+        result = run_calibrations(
+            names or (),
+            effort=_effort(effort),
+            seed=seed,
+            jobs=jobs,
+            keep=effort == "full",
+            progress=progress,
+        )
+    document = to_json(result, effort=effort, seed=seed)
+    if out:
+        out.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+    if as_json:
+        typer.echo(json.dumps(document, allow_nan=False))
+    else:
+        console = _console()
+        console.print(_calibration_table(document["rows"]))
+        for failure in result.failures:
+            console.print(f"[red]crashed[/] {failure}", markup=True)
+        if result.chi2_p is not None and result.ks_p is not None:
+            console.print(f"the set of sigmas: chi-squared p = {result.chi2_p:.3f}, KS p = {result.ks_p:.3f}")
+        failed = sum(not row.ok for row in result.rows)
+        console.print(f"{len(result.rows)} rows, {failed} failed: {'ok' if result.ok else 'NOT OK'}")
+    if not result.ok:
+        raise typer.Exit(1)
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Where to write the reports.")] = Path("demo-report"),
+) -> None:
+    """Diagnose four small networks shipped with the package, whose histories are known, and compare."""
+    from importlib.resources import as_file, files
+
+    from spinfunnel.run import diagnose as look_at
+
+    _writable(out)
+    console = _console()
+    stories = {
+        "trained": "trained well on the digits",
+        "noisy-labels": "trained to fit labels that are noise",
+        "half-frozen": "trained with half its layers frozen",
+        "untrained": "never trained",
+    }
+    for name, story in stories.items():
+        with as_file(files("spinfunnel") / "data" / "demo" / f"{name}.safetensors") as path:
+            report = look_at(path)
+        console.rule(f"[bold]{name}[/]: {story}", align="left")
+        report.print(console)
+        _write(report, out / name, force=False)
+    console.rule()
+    console.print(
+        f"Open {out / 'trained' / 'report.html'}, and the three beside it, in a browser.", soft_wrap=True
+    )
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _effort(text: str) -> Effort:
+    for effort in EFFORTS:
+        if text == effort:
+            return effort
+    raise BadInput(f"--effort is {text!r}: it must be quick, normal or full")
+
+
+def _seconds(text: str) -> float | None:
+    """Read a duration.
+
+    >>> _seconds("5m"), _seconds("90s"), _seconds("")
+    (300.0, 90.0, None)
+    """
+    if not text:
+        return None
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", text.strip())
+    if not match or float(match[1]) <= 0:
+        raise BadInput(f"--budget is {text!r}: write a positive time such as 90s, 5m or 1h")
+    return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
+
+
+def _writable(folder: Path) -> None:
+    """Find out before long work, not after it, that a folder cannot be written to."""
+    import tempfile
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise BadInput(
+            f"cannot write to {folder}: {error.strerror or error}; choose another folder"
+        ) from None
+
+
+def _write(report: Report, out: Path, force: bool) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    report.html(out / "report.html", force=force)
+    report.json(out / "report.json", force=force)
+    report.csv(out)
+
+
+def _where(out: Path | None, figures: Path | None) -> None:
+    if out:
+        typer.echo(f"written: {out / 'report.html'}, report.json and the tables as CSV beside it")
+    else:
+        typer.echo("for the HTML report, the JSON and the tables as CSV, add --out DIR")
+    if figures:
+        typer.echo(f"figures: {figures}")
+
+
+def _given() -> dict[str, Any]:
+    return {"argv": sys.argv[1:]}
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    return Console(highlight=False)
+
+
+@contextmanager
+def _progress(wanted: bool) -> Iterator[Progress | None]:
+    """Show a bar with the time left on stderr, if it is a terminal and the work is long."""
+    if not wanted or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    columns = (
+        BarColumn(), TextColumn("{task.percentage:3.0f} %"), TimeElapsedColumn(),
+        TextColumn("left"), TimeRemainingColumn(), TextColumn("{task.description}"),
+    )  # fmt: skip
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("")
+
+        def progress(done: float, total: float, name: str) -> None:
+            bar.update(task, completed=done, total=total, description=escape(ascii(name)[1:-1])[:60])
+
+        yield progress
+
+
+def _calibration_table(rows: list[dict[str, Any]]) -> Any:
+    from rich.table import Table
+
+    from spinfunnel.core import significant
+
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for column in ("of", "system", "quantity"):
+        table.add_column(column, overflow="fold")
+    for column in ("known", "measured", "deviation", "limit"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("")
+    for row in rows:
+        value, error = significant(row["value"], 3), row["error"]
+        table.add_row(
+            row["of"],
+            row["system"],
+            row["quantity"],
+            "" if row["exact"] is None else significant(row["exact"], 4),
+            value if error is None else f"{value} ± {significant(error, 2)}",
+            "" if row["sigma"] is None else f"{row['sigma']:+.1f} σ",
+            significant(row["limit"] if row["limit"] is not None else row["tolerance"], 3),
+            "[green]ok[/]" if row["ok"] else "[red]FAILED[/]",
+        )
+    return table

@@ -1,0 +1,109 @@
+"""How often the spectrum's labels are wrong: noise of many laws and shapes, planted structure, heavy entries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from spinfunnel.core import Array, Calibration, CalibrationRow, seeds
+from spinfunnel.instruments.spectrum.reading import each, judge_row
+from spinfunnel.maths.entry_laws import LAWS, draw_entries
+from spinfunnel.maths.random_matrices import wishart_eigenvalues
+from spinfunnel.matrices import Matrix
+from spinfunnel.readers.layout import Part
+
+SMALL = ((32, 32), (64, 64), (64, 256), (128, 128))
+LARGE = (*SMALL, (128, 512), (256, 256), (384, 384), (384, 1536), (768, 768), (768, 3072))
+
+
+def label(array: Array, seed: int = 0) -> str:
+    """Give the label of one matrix."""
+    matrix = Matrix(Part("W", "", array.shape, array.shape), array, str(array.dtype))
+    reading = each(matrix, seed=seed, effort="quick")
+    return judge_row({"problem": "", **reading.row}).label
+
+
+def noise(seed: int, shapes: Iterable[tuple[int, int]], draws: int) -> Iterator[CalibrationRow]:
+    """Call pure noise anything but noise: at most 4 % pooled, and no cell above 18 of 200."""
+    wrong = total = 0
+    for law in LAWS:
+        for rows, columns in shapes:
+            k = 0
+            for draw in range(draws):
+                rng = np.random.default_rng(seeds(seed, law, rows, columns, draw))
+                k += label(draw_entries(law, rows, columns, rng)) != "like noise"
+            wrong, total = wrong + k, total + draws
+            if draws >= 100:  # fewer say nothing about a single cell
+                system = f"{law} entries, {rows} x {columns}"
+                yield CalibrationRow.rate(
+                    "spectrum", system, "not called like noise", k=k, n=draws, at_most=0.09
+                )
+    yield CalibrationRow.rate(
+        "spectrum", "noise, all laws and shapes", "not called like noise", k=wrong, n=total, at_most=0.04
+    )
+
+
+def heavy_entries(seed: int, draws: int) -> Iterator[CalibrationRow]:
+    """Independent Student-t entries have no structure, whatever their spectrum looks like."""
+    for df in (2.5, 3, 5):
+        for rows, columns in ((64, 64), (128, 512), (256, 256)):
+            labels = []
+            for draw in range(draws):
+                rng = np.random.default_rng(seeds(seed, df, rows, columns, draw))
+                labels.append(label(rng.standard_t(df, size=(rows, columns))))
+            wrong = sum(one not in ("heavy entries", "like noise") for one in labels)
+            yield CalibrationRow.rate(
+                "spectrum", f"Student-t entries, df {df}, {rows} x {columns}",
+                "not called heavy entries or like noise", k=wrong, n=draws, at_most=0.05,
+            )  # fmt: skip
+
+
+def with_spectrum(ev: Array, columns: int, rng: np.random.Generator) -> Array:
+    """Make a matrix (len(ev), columns) with these eigenvalues and random singular vectors."""
+    left = np.linalg.qr(rng.normal(size=(len(ev), len(ev))))[0]
+    right = np.linalg.qr(rng.normal(size=(columns, len(ev))))[0]
+    return (left * np.sqrt(ev)) @ right.T
+
+
+def tails(seed: int, draws: int) -> Iterator[CalibrationRow]:
+    """Glue a Pareto tail to 2 % of a noise spectrum: the combined tests must see it."""
+    for size, at_least in ((128, 0.95), (384, 0.98)):
+        seen = 0
+        for draw in range(draws):
+            rng = np.random.default_rng(seeds(seed, "tail", size, draw))
+            ev = wishart_eigenvalues(size, size, rng)
+            k = max(1, round(0.02 * size))
+            ev[-k:] = np.sort(ev[-k - 1] * (1 + rng.pareto(rng.choice([1.0, 2.0, 3.0]), size=k)))
+            seen += label(with_spectrum(ev, size, rng)) != "like noise"
+        yield CalibrationRow.rate(
+            "spectrum", f"noise {size} x {size}, Pareto tail on 2 % of the eigenvalues",
+            "not called like noise", k=seen, n=draws, at_least=at_least,
+        )  # fmt: skip
+
+
+def spikes(seed: int, draws: int) -> Iterator[CalibrationRow]:
+    """Plant five directions of twice the threshold in noise: structured, in all shapes."""
+    for rows, columns in ((64, 64), (128, 384)):
+        right = 0
+        for draw in range(draws):
+            rng = np.random.default_rng(seeds(seed, "spikes", rows, columns, draw))
+            left = np.linalg.qr(rng.normal(size=(rows, 5)))[0]
+            planted = left @ np.linalg.qr(rng.normal(size=(columns, 5)))[0].T
+            array = 0.7 * (rng.normal(size=(rows, columns)) + 2 * (rows * columns) ** 0.25 * planted)
+            right += label(array) == "structured"
+        yield CalibrationRow.rate(
+            "spectrum", f"noise {rows} x {columns}, 5 spikes of 2 thresholds",
+            "called structured", k=right, n=draws, at_least=0.95,
+        )  # fmt: skip
+
+
+SOURCE = "by construction"
+calibrations = (
+    Calibration("noise is noise", SOURCE, lambda seed: noise(seed, SMALL, 50)),
+    Calibration("noise is noise, every cell", SOURCE, lambda seed: noise(seed, LARGE, 200), "full"),
+    Calibration("heavy entries", SOURCE, lambda seed: heavy_entries(seed, 60)),
+    Calibration("a tail is seen", SOURCE, lambda seed: tails(seed, 60)),
+    Calibration("a tail is seen, 400 draws", SOURCE, lambda seed: tails(seed, 400), "full"),
+    Calibration("spikes are seen", SOURCE, lambda seed: spikes(seed, 60)),
+)

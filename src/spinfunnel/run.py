@@ -1,0 +1,446 @@
+"""Plan the work, do it unit by unit, and gather a report; the home of `diagnose`.
+
+A unit of work is one matrix looked at by several instruments. Units can be done in any order, in other
+processes, and in parts: what is finished is kept, so a run that was cut short goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from spinfunnel.core import EFFORTS, BadInput, Effort, Finding, Instrument, Reading, Table, seeds
+from spinfunnel.instruments import NAMES, instrument
+from spinfunnel.matrices import decomposition_bytes, decomposition_seconds
+from spinfunnel.readers import digest
+from spinfunnel.readers.layout import Part
+from spinfunnel.report import Report
+from spinfunnel.subject import Subject, subject_of
+
+#: Called as progress(done, total, name) with the cost done so far, all of it, and the unit just finished.
+Progress = Callable[[float, float, str], None]
+
+#: Longer plans than this (CPU seconds) are spread over processes and kept in the user's cache folder.
+LONG = 10.0
+
+#: What the interpreter and the libraries take in each process, in bytes (measured: about 200 MB).
+BASELINE = 200_000_000
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A unit, or an instrument in it, that could not be done: it becomes a row, not a lost report."""
+
+    where: str
+    error: str
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A unit that was not begun: the budget was spent, or the run was interrupted."""
+
+    why: str
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A piece of work that can be done anywhere and in any order: `work(*arguments)`.
+
+    `key` identifies its result (instrument, version, data, arguments, seed); empty: it is not kept.
+    """
+
+    name: str
+    work: Callable[..., Any]
+    arguments: tuple[Any, ...]
+    cost: float
+    key: str = ""
+
+
+def run_units(
+    units: Sequence[Unit],
+    *,
+    jobs: int = 1,
+    deadline: float | None = None,
+    progress: Progress | None = None,
+) -> Iterator[tuple[int, Any]]:
+    """Do the units, each on one thread, and yield (index, result) as they finish.
+
+    A unit that raises yields a `Failure`; one that `deadline` (a `time.time()`) forbids to begin yields
+    `Skipped`. Results with a key are kept in the user's cache folder and not computed twice.
+    """
+    total, done = sum(unit.cost for unit in units), 0.0
+    for index, result in _results(units, jobs, deadline):
+        done += units[index].cost
+        if progress:
+            progress(done, total, units[index].name)
+        yield index, result
+
+
+def _results(units: Sequence[Unit], jobs: int, deadline: float | None) -> Iterator[tuple[int, Any]]:
+    if jobs == 1 or len(units) == 1:
+        for index, unit in enumerate(units):
+            yield _attempt(index, unit, deadline)
+        return
+    import joblib
+    from joblib.externals.loky.process_executor import TerminatedWorkerError
+
+    missing = set(range(len(units)))
+    # The largest first: otherwise the last process may still be busy with it when all others are idle.
+    order = sorted(missing, key=lambda i: -units[i].cost)
+    parallel = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1, pre_dispatch=jobs)
+    try:
+        for index, result in parallel(joblib.delayed(_attempt)(i, units[i], deadline) for i in order):
+            missing.discard(index)
+            yield index, result
+    except TerminatedWorkerError:
+        why = "a worker process was killed (out of memory?): try --jobs 1, or --skip the largest tensors"
+        for index in sorted(missing):
+            yield index, Failure(units[index].name, why)
+
+
+def _attempt(index: int, unit: Unit, deadline: float | None) -> tuple[int, Any]:
+    if deadline is not None and time.time() > deadline:
+        return index, Skipped("the budget was spent before it")
+    try:
+        memory = _memory() if unit.key else None
+        do = memory.cache(_do, ignore=["unit"], verbose=0) if memory else _do
+        return index, do(unit.key, unit)
+    except Exception as error:  # any fault of one unit must leave the rest of the report standing
+        return index, Failure(unit.name, f"{type(error).__name__}: {error}")
+
+
+def _do(key: str, unit: Unit) -> Any:
+    with _threads().limit(limits=1):
+        return unit.work(*unit.arguments)
+
+
+@lru_cache
+def _threads() -> Any:
+    import scipy.linalg  # noqa: F401  # so that its BLAS is loaded and limited too
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
+
+
+def cache_folder() -> Path:
+    """Give the folder for what may be deleted at any time: never beside a subject."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "spinfunnel"
+
+
+@lru_cache
+def _memory() -> Any:
+    import joblib
+
+    try:
+        (folder := cache_folder()).mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return None  # no cache: a run that is cut short begins again, nothing else is lost
+    return joblib.Memory(folder, verbose=0)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run will do, before it does it: seconds of CPU and bytes of memory are estimates."""
+
+    subject: Subject
+    instruments: tuple[Instrument, ...]
+    not_run: list[dict[str, str]]
+    effort: Effort
+    seconds: float
+    memory: int
+    jobs: int
+
+    def __str__(self) -> str:
+        names = ", ".join(one.name for one in self.instruments) or "nothing"
+        wall = self.seconds / self.jobs
+        about = f"{wall:.0f} s" if wall < 120 else f"{wall / 60:.0f} min"
+        return (
+            f"{len(self.subject.parts)} matrices, {self.subject.weights.parameters:,} parameters; {names}; "
+            f"about {about} on {self.jobs} process{'es' * (self.jobs > 1)}, "
+            f"{self.memory / 1e6:.0f} MB each"
+        )
+
+
+#: How the user supplies what an instrument needs and a subject lacks.
+HOW = {
+    "weights": "the source holds no matrix with at least two rows and two columns",
+    "data": "give a task.py with data (a later version: `spinfunnel new task`)",
+}
+
+
+def plan(
+    source: Any,
+    *,
+    only: Sequence[str] = (),
+    skip: Sequence[str] = (),
+    also: Sequence[str] = (),
+    effort: Effort = "normal",
+    jobs: int | None = None,
+    slices: bool = False,
+) -> Plan:
+    """Decide what will run on a source, in which order, and estimate what it costs.
+
+    `also` names instruments to run beside the usual ones.
+
+    Raises:
+        BadInput: for an unreadable source, an unknown instrument or effort, or a bad number of jobs.
+    """
+    if effort not in EFFORTS:
+        raise BadInput(f"effort is {effort!r}: it must be quick, normal or full")
+    if jobs is not None and jobs < 1:
+        raise BadInput(f"jobs is {jobs}: it must be at least 1")
+    subject = subject_of(source, slices=slices)
+    for name in (*only, *skip, *also):
+        instrument(name)  # so that a misspelt name is an error before anything runs
+    wanted = {*(only or (name for name in NAMES if instrument(name).default)), *also} - {*skip}
+    chosen = [instrument(name) for name in NAMES if name in wanted]
+    able = tuple(one for one in chosen if one.needs <= subject.supplies)
+    not_run = [
+        {
+            "instrument": one.name,
+            "question": one.question,
+            "needs": ", ".join(sorted(one.needs - subject.supplies)),
+            "how": "; ".join(HOW.get(need, need) for need in sorted(one.needs - subject.supplies)),
+        }
+        for one in chosen
+        if one not in able
+    ]
+    seconds = sum(one.cost(subject, effort) for one in able)
+    memory = BASELINE + max((decomposition_bytes(part) for part in subject.parts), default=0)
+    if jobs is None:
+        jobs = (os.cpu_count() or 1) if seconds > LONG and subject.weights.path else 1
+    return Plan(subject, able, not_run, effort, seconds, memory, min(jobs, max(1, len(subject.parts))))
+
+
+def diagnose(
+    source: Any,
+    *,
+    only: Sequence[str] = (),
+    skip: Sequence[str] = (),
+    effort: Effort = "normal",
+    budget: float | None = None,
+    seed: int = 0,
+    jobs: int | None = None,
+    slices: bool = False,
+    progress: Progress | None = None,
+) -> Report:
+    """Look at a trained model with every instrument that applies, and report.
+
+    Args:
+        source: a path (weight file, index or folder), a `torch.nn.Module`, a mapping of arrays, or an array.
+        only: names of the instruments to run; empty, all those that apply.
+        skip: names of instruments to leave out.
+        effort: "quick", "normal", or "full" (fresh null draws, goodness of fit, every matrix shuffled).
+        budget: seconds after which no further matrix is begun; None, no limit.
+        seed: everything random is derived from it.
+        jobs: processes; None, one for short work and all cores for long work on files.
+        slices: take convolutions as one matrix per kernel position.
+        progress: called as progress(done, total, name).
+
+    Raises:
+        BadInput: if the source cannot be read, or an argument is impossible.
+
+    >>> import numpy as np
+    >>> report = diagnose({"fc.weight": np.random.default_rng(0).normal(size=(64, 96))})
+    >>> report["spectrum"].table("layers")["label"][0]
+    'like noise'
+    """
+    return carry_out(
+        plan(source, only=only, skip=skip, effort=effort, jobs=jobs, slices=slices),
+        budget=budget,
+        seed=seed,
+        progress=progress,
+        given={"only": list(only), "skip": list(skip), "slices": slices},
+    )
+
+
+def carry_out(
+    plan: Plan,
+    *,
+    budget: float | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+    given: dict[str, Any] | None = None,
+) -> Report:
+    """Do what was planned. An interrupt (Ctrl-C) ends it early; what is finished is reported."""
+    subject = plan.subject
+    fingerprint = digest(subject.weights)
+    report = Report(
+        subject={
+            "source": subject.weights.source,
+            "format": subject.weights.format,
+            "parameters": subject.weights.parameters,
+            "matrices": len(subject.parts),
+            "digest": fingerprint,
+            "notes": list(subject.weights.notes),
+        },
+        tensors=subject.account,
+        findings={},
+        verdicts={},
+        failed=[],
+        not_run=plan.not_run,
+        versions=versions(),
+    )
+    recipe = {
+        "seed": seed,
+        "effort": plan.effort,
+        "budget": budget,
+        "given": given or {},
+        "digest": fingerprint,
+        "versions": report.versions,
+    }
+    each = tuple(one.name for one in plan.instruments if one.each)
+    units = [_unit(plan, part, each, seed, fingerprint) for part in subject.parts] if each else []
+    readings: dict[int, dict[str, Any]] = {}
+    skipped: dict[int, str] = {}
+    deadline = None if budget is None else time.time() + budget
+    try:
+        for index, result in run_units(units, jobs=plan.jobs, deadline=deadline, progress=progress):
+            if isinstance(result, Skipped):
+                skipped[index] = result.why
+            elif isinstance(result, Failure):
+                readings[index] = dict.fromkeys(each, result)
+            else:
+                readings[index] = result
+    except KeyboardInterrupt:
+        report.interrupted = True
+    left = len(units) - len(readings)
+    for one in plan.instruments:
+        _conclude(report, one, subject, readings, left, seed, budget, recipe)
+    return report
+
+
+def _unit(plan: Plan, part: Part, each: tuple[str, ...], seed: int, fingerprint: str) -> Unit:
+    here = plan.jobs == 1 or plan.subject.weights.path is None
+    keep = plan.seconds > LONG and plan.subject.weights.path is not None
+    facts = (fingerprint, part, each, plan.effort, seed, versions(), code_digest())
+    return Unit(
+        part.row_name,
+        look,
+        (plan.subject if here else plan.subject.weights.path, part, each, seed, plan.effort),
+        decomposition_seconds(part),
+        hashlib.sha256(repr(facts).encode()).hexdigest() if keep else "",
+    )
+
+
+@lru_cache(maxsize=1)
+def _opened(path: str) -> Subject:
+    return subject_of(path)
+
+
+def look(
+    source: Subject | str, part: Part, names: tuple[str, ...], seed: int, effort: Effort
+) -> dict[str, Reading | Failure]:
+    """Load one matrix and let each of the named instruments look at it."""
+    matrix = (_opened(source) if isinstance(source, str) else source).load(part)
+    seen: dict[str, Reading | Failure] = {}
+    for name in names:
+        one = instrument(name)
+        assert one.each is not None
+        try:
+            seen[name] = one.each(matrix, seed=seeds(seed, name, part.row_name), effort=effort)
+        except Exception as error:  # one instrument's fault is a row; the others still look
+            seen[name] = Failure(part.row_name, f"{type(error).__name__}: {error}")
+    return seen
+
+
+def _conclude(
+    report: Report,
+    one: Instrument,
+    subject: Subject,
+    readings: dict[int, dict[str, Any]],
+    left: int,
+    seed: int,
+    budget: float | None,
+    recipe: dict[str, Any],
+) -> None:
+    """Gather what one instrument saw, judge it, and put both in the report; a crash becomes a row."""
+    mine = [readings[index][one.name] for index in sorted(readings)] if one.each else []
+    report.failed += [
+        {"instrument": one.name, "where": reading.where, "error": reading.error}
+        for reading in mine
+        if isinstance(reading, Failure)
+    ]
+    good = [reading for reading in mine if isinstance(reading, Reading)]
+    if one.each and not good:
+        if left:
+            how = "raise --budget, or let the run finish"
+            report.not_run.append(
+                {"instrument": one.name, "question": one.question, "needs": "time", "how": how}
+            )
+        return
+    try:
+        finding = one.measure(
+            subject, findings=report.findings, seed=seeds(seed, one.name), budget=budget, readings=good
+        )
+        if one.each and left:
+            doubt = f"{left} of {left + len(readings)} matrices were not looked at: the run was cut short"
+            finding = replace(finding, doubts=(*finding.doubts, doubt))
+        finding = judge_rows(one, replace(finding, recipe=recipe))
+        verdict = one.judge(finding)
+    except Exception as error:
+        report.failed.append(
+            {"instrument": one.name, "where": "", "error": f"{type(error).__name__}: {error}"}
+        )
+        return
+    report.findings[one.name], report.verdicts[one.name] = finding, verdict
+
+
+def judge_rows(one: Instrument, finding: Finding) -> Finding:
+    """Add the columns verdict, label and reason to the table "layers", by the instrument's `judge_row`."""
+    if one.judge_row is None or "layers" not in finding.tables:
+        return finding
+    table = finding.tables["layers"]
+    judged = [one.judge_row(row) for row in table.rows()]
+    columns = {
+        "verdict": np.array([j.outcome for j in judged]),
+        "label": np.array([j.label for j in judged]),
+        "reason": np.array([j.reason for j in judged]),
+    }
+    return replace(finding, tables={**finding.tables, "layers": Table({**table.columns, **columns})})
+
+
+def find(name: str, source: Any, *, seed: int = 0, effort: Effort = "normal") -> Finding:
+    """Run one instrument on a source and give its finding; `sf.spectrum(W)` is `find("spectrum", W)`.
+
+    Raises:
+        BadInput: if the source cannot be read or does not supply what the instrument needs.
+        RuntimeError: if the instrument failed; the message is its own.
+    """
+    report = diagnose(source, only=[name], seed=seed, effort=effort)
+    if name in report.findings:
+        return report.findings[name]
+    if report.failed:
+        raise RuntimeError("; ".join(row["error"] for row in report.failed))
+    raise BadInput(f"{name} needs what this source lacks: {report.not_run[0]['how']}")
+
+
+@lru_cache
+def versions() -> dict[str, str]:
+    """Give the versions of everything that can change a number."""
+    found = {"python": platform.python_version(), "machine": platform.machine()}
+    for package in ("spinfunnel", "numpy", "scipy", "safetensors", "torch"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+@lru_cache
+def code_digest() -> str:
+    """Hash our own source, so that a result kept from an older version is never taken for a new one."""
+    hashed = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
+        hashed.update(path.read_bytes())
+    return hashed.hexdigest()
