@@ -1,0 +1,107 @@
+"""Which series are drawn together, in which colours, and with how many points: shared by page and paper."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from spinfunnel.core import Array, Axis, Finding, Series
+
+#: Okabe and Ito's colours, which colour-blind readers can tell apart; 0 is the data, 1 a null's band.
+INKS = ("#56708f", "#8a8f98", "#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+#: The same, light enough for a dark page.
+INKS_ON_DARK = ("#8fa9c8", "#7d828b", "#ff8a4c", "#5db3ea", "#3ccf9f", "#e6a3c8", "#f2bd4b", "#8fd0f5")
+DATA, NULL, FIRST = 0, 1, 2
+
+#: Points that would fall on the same dot of a grid this fine are drawn once.
+DOTS = (480, 320)
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Series drawn together. `row` is empty when they belong to the whole subject."""
+
+    title: str
+    row: str
+    series: tuple[Series, ...]
+
+    @property
+    def axes(self) -> tuple[Axis, ...]:
+        """Those of its first series."""
+        return self.series[0].axes
+
+
+def panels(finding: Finding) -> dict[str, list[Panel]]:
+    """Give the panels of every row; those of the whole subject under ""."""
+    groups: dict[tuple[str, str], list[Series]] = {}
+    for series in finding.series:
+        groups.setdefault((series.row, series.panel), []).append(series)
+    found: dict[str, list[Panel]] = {}
+    for (row, name), group in groups.items():
+        found.setdefault(row, []).append(Panel(name, row, tuple(group)))
+    return found
+
+
+def inks(finding: Finding) -> dict[str, int]:
+    """Give each label one colour, the same in all panels: what is counted is data, what is fitted is not."""
+    found = {one.label: DATA for one in finding.series if one.kind == "step"}
+    found |= {one.label: NULL for one in finding.series if one.kind == "band"}
+    others = dict.fromkeys(one.label for one in finding.series if one.label not in found)
+    for i, label in enumerate(others):
+        found[label] = FIRST + i % (len(INKS) - FIRST)
+    return found
+
+
+def thin(series: Series) -> Series:
+    """Leave out the points of a scatter that would be drawn on top of another.
+
+    >>> dense = Series(np.linspace(0, 1, 10**5), np.zeros(10**5), kind="scatter")
+    >>> len(thin(dense).x)
+    480
+    """
+    if series.kind != "scatter" or len(series.x) <= DOTS[0] or series.names:
+        return series
+    dots = [
+        _dots(np.asarray(values, dtype=float), axis, count)
+        for values, axis, count in zip((series.x, series.y), series.axes, DOTS, strict=False)
+    ]
+    _, kept = np.unique(dots[0] * DOTS[1] + dots[1], return_index=True)
+    kept.sort()
+    low, high = (None if ends is None else np.asarray(ends)[kept] for ends in (series.low, series.high))
+    return replace(series, x=np.asarray(series.x)[kept], y=np.asarray(series.y)[kept], low=low, high=high)
+
+
+def _dots(values: Array, axis: Axis, count: int) -> Array:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        at = np.log(values) if axis.scale == "log" else values
+    there = np.isfinite(at)
+    if not there.any():
+        return np.zeros(len(at), dtype=int)
+    low, high = at[there].min(), at[there].max()
+    share = np.where(there, at - low, 0) / (high - low if high > low else 1)
+    dots: Array = np.minimum((share * count).astype(int), count - 1)
+    return dots
+
+
+def extent(panel: Panel, which: int) -> tuple[float, float] | None:
+    """Give the range of the panel's x (0) or y (1) axis, with a margin, from its data.
+
+    Curves are drawn over the data and do not set the range, unless there is nothing else: a density that
+    goes to zero at its edge would otherwise squeeze everything else on a logarithmic axis.
+    """
+    log = panel.axes[which].scale == "log"
+    kinds = [one for one in panel.series if one.kind != "line" and (which == 0 or one.kind != "vline")]
+    found = []
+    for one in kinds or panel.series:
+        arrays = (one.x,) if which == 0 else (one.y, one.low, one.high)
+        for array in arrays:
+            values = np.asarray([] if array is None else array, dtype=float).ravel()
+            found.append(values[np.isfinite(values) & ((values > 0) | (not log))])
+    values = np.concatenate(found)
+    if not values.size:
+        return None
+    low, high = (np.log10(values.min()), np.log10(values.max())) if log else (values.min(), values.max())
+    margin = 0.06 * (high - low) or (0.5 if log else 0.5 * abs(high) or 0.5)
+    low, high = low - margin, high + margin
+    return (float(10**low), float(10**high)) if log else (float(low), float(high))

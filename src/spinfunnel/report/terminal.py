@@ -1,0 +1,228 @@
+"""The report in a terminal: verdicts in plain sentences, then the rows that stand out, worst first."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from rich.cells import cell_len
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table as Grid
+from rich.text import Text
+
+from spinfunnel.core import QUESTIONS, Finding, Table
+from spinfunnel.report.layers import (
+    columns,
+    layer_tables,
+    outcomes,
+    severity,
+    sparks,
+    worst,
+)
+from spinfunnel.report.words import MARKS, big, cell, percent, visible
+
+if TYPE_CHECKING:
+    from spinfunnel.report import Report
+
+#: Colours that a 16-colour terminal has; the mark before each word says the same without them.
+STYLES = {"bad": "bold red", "warning": "yellow", "unsure": "magenta", "info": "cyan", "good": "green"}
+BARS = " ▁▂▃▄▅▆▇█"
+ROWS = 12
+
+
+def show(report: Report, console: Console | None = None) -> None:
+    """Print the report; a terminal that has only ASCII gets question marks for the rest."""
+    console = console or Console(highlight=False)
+    body = Group(*_parts(report, console.width))
+    if console.options.ascii_only:
+        console.out(text(report, console.width).encode("ascii", "replace").decode(), end="", highlight=False)
+    else:
+        console.print(body, highlight=False)
+
+
+def text(report: Report, width: int = 100) -> str:
+    """Give what `show` prints, without colour."""
+    out = io.StringIO()
+    Console(file=out, width=width, color_system=None, highlight=False).print(Group(*_parts(report, width)))
+    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
+
+
+def _parts(report: Report, width: int) -> list[RenderableType]:
+    parts: list[RenderableType] = [_head(report), ""]
+    order = sorted(report.verdicts, key=lambda name: severity(report.verdicts[name].outcome))
+    for name in order:
+        parts += [_verdict(name, report), ""]
+    tables = layer_tables(report.findings)
+    if tables:
+        parts += [_layers(report.findings, tables, width), ""]
+    parts += [*_account(report), *_doubts(report), *_failed(report), *_not_run(report)]
+    return parts
+
+
+def _head(report: Report) -> Text:
+    subject = report.subject
+    head = Text(visible(subject["source"]), style="bold")
+    facts = f"{subject['format']} · {big(subject['parameters'])} parameters · {subject['matrices']} matrices"
+    head.append(f"\n{visible(facts)}", style="dim not bold")
+    for note in subject.get("notes", ()):
+        head.append(f"\n{visible(note)}", style="dim not bold")
+    if report.interrupted:
+        head.append("\nInterrupted: what follows is incomplete.", style="yellow")
+    return head
+
+
+def _verdict(name: str, report: Report) -> RenderableType:
+    verdict = report.verdicts[name]
+    style = STYLES[verdict.outcome]
+    grid = Grid.grid(padding=(0, 1))
+    grid.add_column(width=10)
+    grid.add_column(ratio=1)
+    body = Text(visible(verdict.sentence))
+    if verdict.evidence:
+        body.append("\n" + " · ".join(visible(one) for one in verdict.evidence), style="dim")
+    if verdict.advice:
+        body.append("\n→ " + visible(verdict.advice), style="italic")
+    left = Text(f"{MARKS[verdict.outcome]} {verdict.outcome}", style=style)
+    left.append(f"\n  {visible(name)}"[:12], style="dim not bold")
+    grid.add_row(left, body)
+    return grid
+
+
+def _layers(findings: dict[str, Finding], tables: dict[str, Table], width: int) -> RenderableType:
+    """One line a matrix: its worst outcome, the words that say so, its first histogram, a few numbers."""
+    rows = _matrices(tables)
+    names = sorted(rows, key=lambda name: severity(worst(o for _, o, _ in rows[name]) or ""))
+    shown = names[:ROWS]
+    bars = {row: bar for found in reversed(findings.values()) for row, bar in sparks(found).items()}
+    first = next(iter(tables.values()))
+    at = {name: i for i, name in enumerate(first.row_names())}
+    numeric = [column for column in columns(first) if column.kind != "text"]
+    # Names get what the rest leaves, but never less than a third; then as many numbers as fit.
+    widest = max(cell_len(visible(name)) for name in shown)
+    said = {name: _said(rows[name]) for name in shown}
+    label = min(24, max(len(word) for word, _ in said.values()) + 2)
+    spark = 17 if bars else 0
+    room = width - label - spark - 2 - min(widest, max(24, width // 3))
+    kept, cells = [], {}
+    for column in numeric:
+        values = [cell(first.columns[column.key][at[n]], 3) if n in at else "" for n in shown]
+        if (need := max(map(cell_len, [*values, column.title])) + 2) > room:
+            break
+        room -= need
+        kept.append(column)
+        cells[column.key] = values
+    wide = min(
+        widest,
+        width - label - spark - 2 - sum(max(map(cell_len, [*cells[c.key], c.title])) + 2 for c in kept),
+    )
+    grid = Grid(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+    grid.add_column("matrix", no_wrap=True, width=wide)
+    grid.add_column("", no_wrap=True, width=label - 2)
+    if bars:
+        grid.add_column(Text(_panel(findings)[:15]), no_wrap=True, width=16)
+    for column in kept:
+        grid.add_column(Text(column.title), justify="right", no_wrap=True)
+    for i, name in enumerate(shown):
+        word, outcome = said[name]
+        line: list[RenderableType] = [
+            Text(middle(visible(name), wide)),
+            Text(middle(word, label - 2), style=STYLES.get(outcome, "")),
+        ]
+        if bars:
+            line.append(Text("".join(BARS[level] for level in bars.get(name, ())), style="blue"))
+        grid.add_row(*line, *(Text(cells[column.key][i]) for column in kept))
+    if len(names) <= ROWS:
+        return grid
+    rest = Counter(worst(o for _, o, _ in rows[name]) or "not judged" for name in names[ROWS:])
+    kinds = ", ".join(f"{count} {word}" for word, count in rest.items())
+    return Group(grid, Text(f"+ {len(names) - ROWS} more ({kinds}): see the HTML report, or --json", "dim"))
+
+
+def _matrices(tables: dict[str, Table]) -> dict[str, list[tuple[str, str, str]]]:
+    """Give what every instrument says of each matrix, (instrument, outcome, label), in order of depth."""
+    rows: dict[str, list[tuple[str, str, str]]] = {}
+    for instrument, table in tables.items():
+        labels = table.columns.get("label", [""] * len(table))
+        for name, outcome, label in zip(table.row_names(), outcomes(table), labels, strict=True):
+            rows.setdefault(name, []).append((instrument, outcome, str(label)))
+    return rows
+
+
+def _said(words: list[tuple[str, str, str]]) -> tuple[str, str]:
+    outcome = worst(outcome for _, outcome, _ in words) or ""
+    labels = dict.fromkeys(label for _, its, label in words if its == outcome and label)
+    return f"{MARKS[outcome]} {visible(', '.join(labels))}".strip(), outcome
+
+
+def _panel(findings: dict[str, Finding]) -> str:
+    steps = (
+        one.panel for found in findings.values() for one in found.series if one.kind == "step" and one.row
+    )
+    return visible(next(steps, ""))
+
+
+def middle(text: str, width: int) -> str:
+    """Shorten a text to `width` terminal cells by leaving out its middle.
+
+    >>> middle("encoder.layer.0.attention.query.weight", 20)
+    'encoder.l…ery.weight'
+    """
+    if cell_len(text) <= width:
+        return text
+    head, tail = "", ""
+    for left, right in zip(text, reversed(text), strict=True):
+        if cell_len(head + tail + right) < width:
+            tail = right + tail
+        if cell_len(head + left + tail) < width:
+            head += left
+        else:
+            break
+    return f"{head}…{tail}"
+
+
+def _account(report: Report) -> list[RenderableType]:
+    count: Counter[str] = Counter()
+    share: Counter[str] = Counter()
+    for row in report.tensors:
+        count[row["status"]] += 1
+        share[row["status"]] += row["share"]
+    if not count:
+        return []
+    said = [f"{number} {status} ({percent(share[status])})" for status, number in count.most_common()]
+    return [Text(visible("tensors: " + " · ".join(sorted(said, key=lambda s: " analysed" not in s))), "dim")]
+
+
+def _doubts(report: Report) -> list[RenderableType]:
+    return [
+        _hanging("doubt", f"{visible(name)}: {visible(doubt)}", "magenta")
+        for name, found in report.findings.items()
+        for doubt in found.doubts
+    ]
+
+
+def _failed(report: Report) -> list[RenderableType]:
+    return [
+        _hanging(
+            "failed",
+            visible(" · ".join(filter(None, (row["instrument"], row["where"], row["error"])))),
+            "red",
+        )
+        for row in report.failed
+    ]
+
+
+def _not_run(report: Report) -> list[RenderableType]:
+    lines: list[RenderableType] = []
+    for question, asked in QUESTIONS.items():
+        rows = [row for row in report.not_run if row["question"] == question]
+        if rows:
+            names = ", ".join(row["instrument"] for row in rows)
+            how = "; ".join(dict.fromkeys(row["how"] for row in rows))
+            lines.append(_hanging("not run", visible(f"{asked} {names}: {how}"), "dim"))
+    return lines
+
+
+def _hanging(word: str, said: str, style: str) -> Any:
+    return Padding(Text(f"{word}: {said}", style=style), (0, 0, 0, 0))

@@ -1,0 +1,90 @@
+"""Names and numbers as people may see them: nothing from a weight file reaches a screen unescaped."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Any
+
+import numpy as np
+
+from spinfunnel.core import significant
+
+#: What each outcome looks like where there is no colour.
+MARKS = {"bad": "✖", "warning": "▲", "unsure": "?", "info": "◆", "good": "●", "": "·"}
+
+_GREEK = dict(
+    zip(
+        ["alpha", "beta", "gamma", "kappa", "lambda", "rho", "sigma", "theta", "tau"],
+        "αβγκλρσθτ",
+        strict=True,
+    )
+)
+
+
+def visible(text: object) -> str:
+    r"""Show control, direction and other invisible characters as escapes; leave all others alone.
+
+    >>> visible("a\x1b[31m\n\u202eb"), visible("層.weight")
+    ('a\\x1b[31m\\n\\u202eb', '層.weight')
+    """
+    return "".join(
+        char.encode("unicode_escape").decode()
+        if unicodedata.category(char) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
+        else char
+        for char in str(text)
+    )
+
+
+def title(key: str) -> str:
+    """Head a column: spaces for underscores, Greek letters for their names.
+
+    >>> title("p_null"), title("alpha")
+    ('p null', 'α')
+    """
+    return " ".join(_GREEK.get(word, word) for word in visible(key).split("_"))
+
+
+def cell(value: Any, digits: int = 4) -> str:
+    """Write a table cell for people: counts with thin spaces, other numbers to `digits` places.
+
+    >>> cell(22713216), cell(0.012345, 3), cell(np.nan), cell(True)
+    ('22\u202f713\u202f216', '0.0123', '–', 'yes')
+    """
+    value = scalar(value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}".replace(",", "\u202f")
+    if isinstance(value, float):
+        return significant(value, digits)
+    return "–" if value is None else visible(value)
+
+
+def big(count: int) -> str:
+    """Write a count in the field's short form.
+
+    >>> big(22_713_216), big(999), big(7_241_732_096)
+    ('22.7 M', '999', '7.24 B')
+    """
+    for size, letter in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
+        if count >= size:
+            return f"{significant(count / size, 3)} {letter}"
+    return str(count)
+
+
+def percent(share: float) -> str:
+    """Write a share, never rounding a part to nothing or to all.
+
+    >>> percent(.9963), percent(0.00001), percent(.99999), percent(1.0)
+    ('99.6 %', '< 0.1 %', '> 99.9 %', '100 %')
+    """
+    if 0 < share < 0.001:
+        return "< 0.1 %"
+    if 0.999 < share < 1:
+        return "> 99.9 %"
+    return f"{100 * share:.3g} %"
+
+
+def scalar(value: Any) -> Any:
+    """Give numpy's scalars as Python's own."""
+    return value.item() if isinstance(value, np.generic) else value
