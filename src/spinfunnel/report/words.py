@@ -12,13 +12,8 @@ from spinfunnel.core import significant
 #: What each outcome looks like where there is no colour.
 MARKS = {"bad": "✖", "warning": "▲", "unsure": "?", "info": "◆", "good": "●", "": "·"}
 
-_GREEK = dict(
-    zip(
-        ["alpha", "beta", "gamma", "kappa", "lambda", "rho", "sigma", "theta", "tau"],
-        "αβγκλρσθτ",
-        strict=True,
-    )
-)
+_LETTERS = ("alpha", "beta", "gamma", "kappa", "lambda", "rho", "sigma", "theta", "tau")
+_GREEK = dict(zip(_LETTERS, "αβγκλρσθτ", strict=True))
 
 
 def visible(text: object) -> str:
