@@ -49,12 +49,12 @@ class Matrix:
     @cached_property
     def row_norms(self) -> Array:
         """Euclidean norm of every row, float64, shape (rows,)."""
-        return np.sqrt(np.einsum("ij,ij->i", self.array, self.array, dtype=np.float64))
+        return _norms(self.array)
 
     @cached_property
     def column_norms(self) -> Array:
         """Euclidean norm of every column, float64, shape (columns,)."""
-        return np.sqrt(np.einsum("ij,ij->j", self.array, self.array, dtype=np.float64))
+        return _norms(self.array.T)
 
     @cached_property
     def eigenvalues(self) -> Array:
@@ -71,6 +71,11 @@ class Matrix:
         """Eigenvalues of the same entries in random places (one fixed permutation), ascending, shape (M,)."""
         rng = np.random.default_rng(seeds(0, "shuffle", self.part.row_name))
         return gram_eigenvalues(rng.permutation(self.array.reshape(-1)).reshape(self.array.shape))
+
+
+def _norms(array: Array) -> Array:
+    norms: Array = np.sqrt(np.einsum("ij,ij->i", array, array, dtype=np.float64))
+    return norms
 
 
 #: Multiplications and additions per second of one slow core; only plans and progress bars depend on it.

@@ -75,18 +75,18 @@ def duplicates(array: Array, norms: Array, seed: int) -> Array:
     alive = np.flatnonzero(norms > 0)
     if len(alive) < 2:
         return alive[:0]
-    direction = np.random.default_rng(seed).normal(size=array.shape[1]).astype(array.dtype)
+    direction = np.random.default_rng(seed).normal(size=(array.shape[1],)).astype(array.dtype)
     projected = (array @ direction)[alive] / norms[alive]
     order = np.argsort(projected, kind="stable")
     # float32 products of n terms agree to about 1e-7 sqrt(n); a gap wider than that is no duplicate
     close = np.flatnonzero(np.diff(projected[order]) < 1e-5)
     first, second = alive[order[close]], alive[order[close + 1]]
-    found = []
-    for a, b in zip(first, second, strict=True):
-        gap = array[a].astype(np.float64) / norms[a] - array[b].astype(np.float64) / norms[b]
-        if gap @ gap < SAME:
-            found.append(max(a, b))
-    return np.unique(np.array(found, dtype=np.intp))
+    found = [first[:0]]
+    for start in range(0, len(first), 1024):
+        a, b = first[start : start + 1024], second[start : start + 1024]
+        gaps = array[a] / norms[a, None] - array[b] / norms[b, None]
+        found.append(np.maximum(a, b)[np.einsum("ij,ij->i", gaps, gaps) < SAME])
+    return np.unique(np.concatenate(found))
 
 
 def measure(
@@ -224,8 +224,9 @@ instrument = Instrument(
     source="By definition; duplicates by random projection (Achlioptas, J. Comput. Syst. Sci. 66 (2003) 671).",
     what="Dead and duplicate units, dead inputs, NaN and infinities, units of extreme norm, condition number.",
     why="A broken layer spoils every other measurement, and an idle unit is the cheapest thing to remove.",
-    judged="not finite, all zero (bad); dead units, dead inputs or units that repeat another up to a factor "
-    "(warning; a single zero row is info, since embeddings keep one for padding); a norm 10 times off the "
-    "median of its matrix (info); else sound (good). Counts are exact, so there is no false-positive rate.",
+    judged="not finite, all zero (bad); dead units, dead inputs or units that repeat another up to a factor"
+    " (warning; a single zero row is info, since embeddings keep one for padding); a norm 10 times "
+    "off the median of its matrix (info); else sound (good). Counts are exact, so there is no "
+    "false-positive rate.",
     calibrations=(Calibration("planted faults", "by construction", _planted),),
 )

@@ -30,6 +30,8 @@ from spinfunnel.matrices import Matrix, decomposition_seconds
 from spinfunnel.readers.layout import Part
 from spinfunnel.subject import Subject
 
+#: Below this many eigenvalues the edge of noise is not sharp.
+FEWEST = 16
 #: Shuffle only when the largest entry comes this close to being a spike by itself.
 NEAR = 0.7
 
@@ -38,6 +40,8 @@ def each(matrix: Matrix, *, seed: int, effort: Effort) -> Reading:
     """Predict spikes from the entries, and shuffle where one is near, or everywhere under full effort."""
     row: Row = {"name": matrix.part.name, "part": matrix.part.part, "M": matrix.small, "N": matrix.large}
     moments = matrix.entries
+    if matrix.small < FEWEST:
+        return Reading(row | {"problem": f"only {matrix.small} eigenvalues: noise has no sharp edge"})
     if moments.nonfinite or moments.variance == 0:
         return Reading(row | {"problem": "not finite" if moments.nonfinite else "all entries are equal"})
     limit = sqrt(moments.variance) * (matrix.small * matrix.large) ** 0.25
@@ -156,13 +160,13 @@ instrument = Instrument(
     cost=cost,
     each=each,
     judge_row=judge_row,
-    source="Martin, Mahoney, JMLR 22 (2021) 165 (correlation traps); the threshold is that of Benaych-Georges, "
-    "Nadakuditi, J. Multivariate Anal. 111 (2012) 120, applied to a single entry.",
+    source="Martin, Mahoney, JMLR 22 (2021) 165 (correlation traps); the threshold is that of "
+    "Benaych-Georges, Nadakuditi, J. Multivariate Anal. 111 (2012) 120, applied to a single entry.",
     what="Spikes of the spectrum that are single large entries: they survive when the entries are shuffled.",
     why="They look like learned structure and are not; outlier weights also hurt quantisation.",
-    judged="An entry above sd (MN)^(1/4) is a spike by itself. Where the largest exceeds 0.7 of that, the entries "
-    "are shuffled once and the spikes above the 1 % edge are counted (everywhere under --effort full). "
-    "trap (warning): spikes survive and entries predict them. chance (info): one survives that none predicts. "
-    "no trap (good): none survives, or no entry comes near.",
+    judged="An entry above sd (MN)^(1/4) is a spike by itself. Where the largest exceeds 0.7 of that, the "
+    "entries are shuffled once and the spikes above the 1 % edge are counted (everywhere under "
+    "--effort full). trap (warning): spikes survive and entries predict them. chance (info): one "
+    "survives that none predicts. no trap (good): none survives, or no entry comes near.",
     calibrations=(Calibration("planted entries", "by construction", _counts),),
 )

@@ -114,17 +114,20 @@ instrument = Instrument(
     cost=cost,
     each=each,
     judge_row=judge_row,
-    source="Martin, Mahoney, JMLR 22 (2021) 165 (heavy-tailed self-regularisation); Clauset, Shalizi, Newman, SIAM "
-    "Review 51 (2009) 661 (the tail); Marchenko, Pastur, Math. USSR Sb. 1 (1967) 457 (the bulk); Ma, Bernoulli 18 "
-    "(2012) 322 (the edge); Benaych-Georges, Nadakuditi, J. Multivariate Anal. 111 (2012) 120 (spikes).",
+    source="Martin, Mahoney, JMLR 22 (2021) 165 (heavy-tailed self-regularisation); Clauset, Shalizi, "
+    "Newman, SIAM Review 51 (2009) 661 (the tail); Marchenko, Pastur, Math. USSR Sb. 1 (1967) 457 "
+    "(the bulk); Ma, Bernoulli 18 (2012) 322 (the edge); Benaych-Georges, Nadakuditi, J. "
+    "Multivariate Anal. 111 (2012) 120 (spikes).",
     what="The eigenvalues of W Wᵀ of every matrix: bulk, edge, spikes, tail exponent, ranks and norms.",
-    why="What training adds to a random matrix shows in its spectrum, without data. But noise of a small matrix "
-    "also has a tail with an exponent, so every statement is made against noise of the same shape.",
-    judged="Three tests against noise of the same shape, each at 1 %: distance of the bulk from Marchenko-Pastur, "
-    "an eigenvalue above the edge (Tracy-Widom), the second moment. None rejects: like noise (warning; it "
-    "does not mean untrained). The same entries in random places give the same: heavy entries (info). A noise "
-    "bulk with more on top: structured (good). Not a noise bulk: bulk not MP (info), or heavy-tailed (good) if α "
-    "is below 99 % of noise and no rival of the power law wins. All singular values equal: orthogonal (info). "
-    "Fewer than 16 eigenvalues, or none: cannot tell (unsure).",
+    why="What training adds to a random matrix shows in its spectrum, without data. But noise of a small "
+    "matrix also has a tail with an exponent, so every statement is made against noise of the same "
+    "shape.",
+    judged="Three tests against noise of the same shape, each at 1 %: distance of the bulk from "
+    "Marchenko-Pastur, an eigenvalue above the edge (Tracy-Widom), the second moment. None rejects: "
+    "like noise (warning; it does not mean untrained). The same entries in random places give the "
+    "same: heavy entries (info). A noise bulk with more on top: structured (good). Not a noise bulk:"
+    " bulk not MP (info), or heavy-tailed (good) if α is below 99 % of noise and no rival of the "
+    "power law wins. All singular values equal: orthogonal (info). Fewer than 16 eigenvalues, or "
+    "none: cannot tell (unsure).",
     calibrations=calibrations,
 )

@@ -1,4 +1,4 @@
-"""How often the spectrum's labels are wrong: noise of many laws and shapes, planted structure, heavy entries."""
+"""How often the labels are wrong: noise of many laws and shapes, planted structure, heavy entries."""
 
 from __future__ import annotations
 
@@ -63,7 +63,8 @@ def with_spectrum(ev: Array, columns: int, rng: np.random.Generator) -> Array:
     """Make a matrix (len(ev), columns) with these eigenvalues and random singular vectors."""
     left = np.linalg.qr(rng.normal(size=(len(ev), len(ev))))[0]
     right = np.linalg.qr(rng.normal(size=(columns, len(ev))))[0]
-    return (left * np.sqrt(ev)) @ right.T
+    made: Array = (left * np.sqrt(ev)) @ right.T
+    return made
 
 
 def tails(seed: int, draws: int) -> Iterator[CalibrationRow]:

@@ -121,7 +121,7 @@ def against_noise(ev: Array, bulk: Bulk, large: int, kurtosis: float) -> Row:
     if bulk.is_mp and len(bulk.spikes):
         spikes = invert_spikes(bulk.spikes, bulk.variance, bulk.small, bulk.large)
         row |= {
-            "top_strength": float(spikes.theta[-1]),
+            "top_strength": float(spikes.strength[-1]),
             "top_left_overlap": float(sqrt(spikes.left_overlap2[-1])),
             "top_right_overlap": float(sqrt(spikes.right_overlap2[-1])),
         }

@@ -1,0 +1,172 @@
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+import spinfunnel as sf
+from spinfunnel import run
+from spinfunnel.core import BadInput, Finding, Instrument, Reading, Table, Verdict
+
+
+@pytest.fixture
+def model():
+    rng = np.random.default_rng(1)
+    return {f"layer.{i}.weight": rng.normal(size=(48, 40 + 8 * i)).astype(np.float32) for i in range(5)}
+
+
+@pytest.fixture
+def file(model, tmp_path):
+    save_file(model, tmp_path / "model.safetensors")
+    return tmp_path / "model.safetensors"
+
+
+def layers(report, name="spectrum"):
+    return report[name].table("layers")
+
+
+def test_every_matrix_has_a_row_in_every_instrument(file):
+    report = sf.diagnose(file)
+    assert set(report.findings) >= {"spectrum", "untrained", "traps", "condition"}
+    for name in report.findings:
+        assert list(layers(report, name)["name"]) == [f"layer.{i}.weight" for i in range(5)]
+        assert {"verdict", "label", "reason"} <= set(layers(report, name).columns)
+    assert not report.failed
+    assert not report.not_run
+
+
+def test_the_number_of_processes_does_not_change_a_bit(file):
+    one = layers(sf.diagnose(file, jobs=1))
+    two = layers(sf.diagnose(file, jobs=2))
+    assert one.equals(two)
+
+
+def test_the_seed_changes_what_is_random_and_nothing_else(file):
+    one, same, other = (layers(sf.diagnose(file, seed=seed, only=["spectrum"])) for seed in (3, 3, 4))
+    assert one.equals(same)
+    assert (one["alpha"] == other["alpha"]).all()
+    assert (one["alpha_low"] != other["alpha_low"]).any()
+
+
+def test_only_and_skip(file):
+    assert list(sf.diagnose(file, only=["traps"]).findings) == ["traps"]
+    assert "traps" not in sf.diagnose(file, skip=["traps"]).findings
+    with pytest.raises(BadInput, match="did you mean 'spectrum'"):
+        sf.diagnose(file, only=["spektrum"])
+
+
+@pytest.mark.parametrize("bad", [{"effort": "much"}, {"jobs": 0}])
+def test_impossible_arguments_are_refused(file, bad):
+    with pytest.raises(BadInput, match="must be"):
+        sf.diagnose(file, **bad)
+
+
+def test_an_instrument_is_callable_on_an_array_and_gives_its_finding():
+    finding = sf.spectrum(np.random.default_rng(0).normal(size=(64, 64)))
+    assert finding.table("layers")["label"][0] == "like noise"
+    with pytest.raises(BadInput, match="no spectrum"):
+        sf.spectrum(np.zeros(5))
+
+
+def test_a_crash_in_one_matrix_is_a_row_and_the_rest_stands(file, monkeypatch):
+    whole = run.instrument
+
+    def broken(name):
+        one = whole(name)
+        if name != "traps":
+            return one
+
+        def each(matrix, *, seed, effort):
+            if matrix.part.name == "layer.2.weight":
+                raise RuntimeError("planted")
+            return one.each(matrix, seed=seed, effort=effort)
+
+        return Instrument(**{**vars(one), "each": each})
+
+    monkeypatch.setattr(run, "instrument", broken)
+    report = sf.diagnose(file)
+    assert report.failed == [
+        {"instrument": "traps", "where": "layer.2.weight", "error": "RuntimeError: planted"}
+    ]
+    assert len(layers(report, "traps")) == 4
+    assert len(layers(report, "spectrum")) == 5
+
+
+def test_a_spent_budget_leaves_what_was_finished_and_says_so(file):
+    report = sf.diagnose(file, budget=1e-9)
+    assert not report.findings
+    assert {row["needs"] for row in report.not_run} == {"time"}
+
+
+def test_an_interrupt_keeps_finished_work(file):
+    def stop(done, total, name):
+        if done > total / 2:
+            raise KeyboardInterrupt
+
+    report = sf.diagnose(file, progress=stop)
+    assert report.interrupted
+    assert 0 < len(layers(report)) < 5
+    assert any("cut short" in doubt for doubt in report["spectrum"].doubts)
+
+
+def test_finished_units_are_kept_and_not_done_twice(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    run._memory.cache_clear()
+    units = [run.Unit(str(i), _count, (str(tmp_path / f"{i}"),), 1.0, f"key {i}") for i in range(3)]
+    first = dict(run.run_units(units[:2]))
+    again = dict(run.run_units(units))
+    run._memory.cache_clear()
+    assert first == {0: 1, 1: 1}
+    assert again == {0: 1, 1: 1, 2: 1}
+
+
+def _count(path):
+    """Count how often this was called, in a file, since other processes may call it too."""
+    with open(path, "a") as file:
+        file.write("x")
+    with open(path) as file:
+        return len(file.read())
+
+
+def test_progress_reaches_the_total(file):
+    seen = []
+    sf.diagnose(file, progress=lambda done, total, name: seen.append((done, total)))
+    assert len(seen) == 5
+    assert seen[-1][0] == pytest.approx(seen[-1][1])
+
+
+def test_a_file_without_matrices_tells_what_is_missing(tmp_path):
+    save_file({"bias": np.zeros(4, np.float32)}, tmp_path / "m.safetensors")
+    report = sf.diagnose(tmp_path / "m.safetensors")
+    assert not report.findings
+    assert {row["instrument"] for row in report.not_run} >= {"spectrum", "condition"}
+    assert "no matrix" in report.not_run[0]["how"]
+
+
+def test_importing_loads_nothing_heavy():
+    import subprocess
+    import sys
+
+    code = (
+        "import sys, spinfunnel; "
+        "bad = {'torch', 'plotly', 'pandas', 'numba', 'scipy.stats'} & set(sys.modules); assert not bad, bad; "
+        "import spinfunnel.cli; "
+        "bad = {'torch', 'plotly', 'pandas', 'numba', 'scipy'} & set(sys.modules); assert not bad, bad"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_judging_sees_a_new_threshold_without_measuring_again():
+    finding = Finding("x", "learned", tables={"layers": Table({"name": np.array(["a"]), "v": np.array([3.0])})})
+    one = Instrument(
+        "x", "learned", frozenset(), lambda *a, **k: finding, lambda f: Verdict("good", "g", "s"),
+        lambda s, e: 0.0, "", "", "", "", each=lambda *a, **k: Reading({}),
+        judge_row=lambda row: sf.core.RowVerdict("bad" if row["v"] > 2 else "good", "w", "r"),
+    )  # fmt: skip
+    assert run.judge_rows(one, finding).tables["layers"].columns["verdict"][0] == "bad"
+
+
+def test_the_plan_is_told_before_the_work(file):
+    planned = run.plan(file)
+    text = str(planned)
+    assert "5 matrices" in text
+    assert "process" in text
+    assert planned.seconds > 0
