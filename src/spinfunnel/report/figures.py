@@ -12,7 +12,7 @@ import numpy as np
 
 from spinfunnel.core import BadInput, Finding, Image, Series
 from spinfunnel.report.layers import outcomes
-from spinfunnel.report.panels import INKS, Panel, extent, inks, panels
+from spinfunnel.report.panels import INKS, Panel, counted, extent, inks, panels
 from spinfunnel.report.tables import slug
 from spinfunnel.report.words import visible
 
@@ -75,12 +75,12 @@ def figures(findings: dict[str, Finding], format: str) -> Iterator[tuple[str, by
     # From the defaults, not from what the user has set: a figure is the same wherever it is drawn.
     style: Any = {**matplotlib.rcParamsDefault, **STYLE, "backend": "agg"}
     for instrument, found in findings.items():
-        colours, judged = inks(found), _judged(found)
+        data, judged = counted(found), _judged(found)
         for row, group in panels(found).items():
             for panel in group:
                 with matplotlib.rc_context(style):
                     figure = Figure(figsize=COLUMN, layout="constrained")
-                    _draw(figure, panel, colours, judged)
+                    _draw(figure, panel, data, judged)
                     yield _name(instrument, panel.title, row, format), _saved(figure, format)
         for image in found.images:
             with matplotlib.rc_context(style):
@@ -109,11 +109,11 @@ def _judged(found: Finding) -> dict[str, str]:
     return dict(zip(table.row_names(), outcomes(table), strict=True)) if table else {}
 
 
-def _draw(figure: Any, panel: Panel, colours: dict[str, int], judged: dict[str, str]) -> None:
+def _draw(figure: Any, panel: Panel, data: frozenset[str], judged: dict[str, str]) -> None:
     solid = any(one.kind in ("surface", "scatter3d") for one in panel.series)
     axes = figure.add_subplot(projection="3d" if solid else None)
-    for series in panel.series:
-        _series(axes, series, INKS[colours[series.label]], judged)
+    for series, ink in zip(panel.series, inks(panel, data), strict=True):
+        _series(axes, series, INKS[ink], judged)
     for which, (letter, axis) in enumerate(zip("xyz", panel.axes, strict=False)):
         getattr(axes, f"set_{letter}label")(plain(axis.label))
         if not solid:

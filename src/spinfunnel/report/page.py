@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from spinfunnel.core import QUESTIONS, Finding, Table
 from spinfunnel.report.layers import columns, outcomes, severity, sparks, worst, worst_first
-from spinfunnel.report.panels import INKS, INKS_ON_DARK, Panel, extent, inks, panels, thin
+from spinfunnel.report.panels import INKS, INKS_ON_DARK, Panel, counted, extent, inks, panels, thin
 from spinfunnel.report.schema import finite, rounded
 from spinfunnel.report.words import MARKS, big, cell, percent, title, visible
 
@@ -193,7 +193,7 @@ def _data(report: Report) -> dict[str, Any]:
 
 
 def _finding(name: str, found: Finding, id: str) -> dict[str, Any]:
-    drawn, colours = panels(found), inks(found)
+    drawn, data = panels(found), counted(found)
     table = found.tables.get("layers")
     pictures: dict[str, Any] = {}
     room, left_out = PICTURES, 0
@@ -205,12 +205,12 @@ def _finding(name: str, found: Finding, id: str) -> dict[str, Any]:
             if room <= 0:
                 left_out += 1
                 continue
-            pictures[str(i)] = [_panel(one, colours) for one in drawn[names[i]]]
+            pictures[str(i)] = [_panel(one, data) for one in drawn[names[i]]]
             room -= len(json.dumps(pictures[str(i)]))
     return {
         "id": id,
         "name": visible(name),
-        "wide": [_panel(one, colours) for one in drawn.get("", ())],
+        "wide": [_panel(one, data) for one in drawn.get("", ())],
         "layers": _table(table, sparks(found)) if table else None,
         "others": {
             visible(other): _table(found.tables[other]) for other in found.tables if other != "layers"
@@ -254,7 +254,7 @@ def _cells(column: Any) -> list[Any]:
     return [cell(value) for value in column]
 
 
-def _panel(panel: Panel, colours: dict[str, int]) -> dict[str, Any]:
+def _panel(panel: Panel, data: frozenset[str]) -> dict[str, Any]:
     return {
         "title": visible(panel.title),
         "axes": [
@@ -269,7 +269,7 @@ def _panel(panel: Panel, colours: dict[str, int]) -> dict[str, Any]:
             {
                 "kind": one.kind,
                 "label": visible(one.label),
-                "ink": colours[one.label],
+                "ink": ink,
                 "names": [visible(name) for name in one.names],
                 **{
                     key: finite(rounded(array, 5))
@@ -277,6 +277,6 @@ def _panel(panel: Panel, colours: dict[str, int]) -> dict[str, Any]:
                     if (array := getattr(one, key)) is not None
                 },
             }
-            for one in map(thin, panel.series)
+            for one, ink in zip(map(thin, panel.series), inks(panel, data), strict=True)
         ],
     }

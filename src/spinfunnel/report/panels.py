@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,6 +14,7 @@ INKS = ("#56708f", "#8a8f98", "#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f
 #: The same, light enough for a dark page.
 INKS_ON_DARK = ("#8fa9c8", "#7d828b", "#ff8a4c", "#5db3ea", "#3ccf9f", "#e6a3c8", "#f2bd4b", "#8fd0f5")
 DATA, NULL, FIRST = 0, 1, 2
+KINDS = {"line": 0, "vline": 1, "scatter": 2}
 
 #: Points that would fall on the same dot of a grid this fine are drawn once.
 DOTS = (480, 320)
@@ -43,14 +45,26 @@ def panels(finding: Finding) -> dict[str, list[Panel]]:
     return found
 
 
-def inks(finding: Finding) -> dict[str, int]:
-    """Give each label one colour, the same in all panels: what is counted is data, what is fitted is not."""
-    found = {one.label: DATA for one in finding.series if one.kind == "step"}
-    found |= {one.label: NULL for one in finding.series if one.kind == "band"}
-    others = dict.fromkeys(one.label for one in finding.series if one.label not in found)
-    for i, label in enumerate(others):
-        found[label] = FIRST + i % (len(INKS) - FIRST)
-    return found
+def inks(panel: Panel, counted: frozenset[str]) -> list[int]:
+    """Give each series its colour: by kind, so that the fitted law of every matrix looks the same.
+
+    What is measured (`counted`: labels that are drawn as histograms somewhere) and nulls keep to themselves.
+    """
+    given, seen = [], Counter[str]()
+    for one in panel.series:
+        if one.kind == "step" or one.label in counted:
+            given.append(DATA)
+        elif one.kind == "band":
+            given.append(NULL)
+        else:
+            given.append(FIRST + (KINDS.get(one.kind, 0) + 3 * seen[one.kind]) % (len(INKS) - FIRST))
+            seen[one.kind] += 1
+    return given
+
+
+def counted(finding: Finding) -> frozenset[str]:
+    """Give the labels of what is drawn as a histogram anywhere in a finding."""
+    return frozenset(one.label for one in finding.series if one.kind == "step")
 
 
 def thin(series: Series) -> Series:
