@@ -11,8 +11,8 @@ from functools import cached_property
 import numpy as np
 
 from spinfunnel.core import Array, seeds
+from spinfunnel.maths.bulk import Bulk, fit_bulk
 from spinfunnel.maths.entries import Moments, moments
-from spinfunnel.maths.random_matrices import Bulk, fit_bulk
 from spinfunnel.maths.spectra import gram_eigenvalues
 from spinfunnel.readers.layout import Part
 

@@ -25,7 +25,7 @@ from spinfunnel.core import (
     Verdict,
     seeds,
 )
-from spinfunnel.maths.random_matrices import fit_bulk
+from spinfunnel.maths.bulk import fit_bulk
 from spinfunnel.matrices import Matrix, decomposition_seconds
 from spinfunnel.readers.layout import Part
 from spinfunnel.subject import Subject

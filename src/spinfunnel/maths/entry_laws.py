@@ -12,18 +12,18 @@ from scipy.special import ndtr, ndtri
 
 from spinfunnel.core import Array, BadInput
 
-
 Law = Callable[[int, int, np.random.Generator], Array]
 
 
 def _rounded(rows: int, columns: int, rng: np.random.Generator) -> Array:
     entries = rng.standard_normal((rows, columns))
     step = np.abs(entries).max() / 127
-    return step * np.round(entries / step)
+    rounded: Array = step * np.round(entries / step)
+    return rounded
 
 
-#: Rows are outputs, columns inputs. Sources: torch.nn.Linear's default; He et al., ICCV 2015, eq. 10; Glorot &
-#: Bengio, AISTATS 2010, eq. 12; the truncation at two standard deviations is that of most transformers.
+#: Rows are outputs, columns inputs. Sources: torch.nn.Linear's default; He et al., ICCV 2015, eq. 10; Glorot
+#: & Bengio, AISTATS 2010, eq. 12; the truncation at two standard deviations is that of most transformers.
 LAWS: dict[str, Law] = {
     "gaussian": lambda rows, columns, rng: 0.02 * rng.standard_normal((rows, columns)),
     "uniform": lambda rows, columns, rng: rng.uniform(-1, 1, (rows, columns)) / columns**0.5,

@@ -27,8 +27,9 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from spinfunnel.core import Array, BadInput, seeds
+from spinfunnel.maths.bulk import fit_bulk
 from spinfunnel.maths.heavy_tails import fit_power_law
-from spinfunnel.maths.random_matrices import fit_bulk, top_center_and_scale, wishart_eigenvalues
+from spinfunnel.maths.random_matrices import top_center_and_scale, wishart_eigenvalues
 from spinfunnel.maths.spectra import entropy, second_moment, stable_rank
 
 #: The shapes of the table: M, and sqrt(M/N) for N/M = 10^6, 100, 10, 3, 1.5, 1.1, 1.

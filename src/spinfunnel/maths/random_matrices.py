@@ -1,31 +1,28 @@
-"""What the spectrum of a noise matrix looks like, and what stands out of it.
+"""The laws of noise spectra: of the bulk, of the largest eigenvalue, of a direction planted in the noise.
 
 W is M x N (M <= N) with independent entries of variance s2; the eigenvalues are those of W W^T (no 1/N), and
-y = M/N. Laws: Marchenko-Pastur for the bulk, Tracy-Widom (real matrices) for the largest eigenvalue,
-Baik-Ben Arous-Peche for what a planted direction becomes. `fit_bulk` finds noise and spikes in a spectrum.
+y = M/N. Marchenko-Pastur holds for the bulk, Tracy-Widom (real matrices) for the largest eigenvalue, Baik-Ben
+Arous-Peche for what a planted direction becomes.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 
 import numpy as np
 from scipy.linalg import eigvalsh_tridiagonal
-from scipy.special import gammaincc, gammainccinv
+from scipy.special import airy, gammaincc, gammainccinv
 
-from spinfunnel.core import Array
-from spinfunnel.maths.spectra import rank
+from spinfunnel.core import Array, Calibration, CalibrationRow, seeds
 
 #: Chiani, J. Multivariate Anal. 129 (2014) 69, table 1: TW1 is this gamma law, shifted to the left.
 _TW_SHAPE, _TW_SCALE, _TW_SHIFT = 46.446, 0.186054, 9.84801
 
 #: Mean and variance of TW1 (checked against its Fredholm determinant in the tests).
 _TW_MEAN, _TW_VARIANCE = -1.2065336, 1.6077810
-
-#: A spectrum flatter than this is that of an orthogonal matrix, up to a factor.
-ORTHOGONAL_WITHIN = 1e-3
 
 
 # Marchenko & Pastur, Math. USSR Sb. 1 (1967) 457. Eigenvalues x in units of s2 N.
@@ -102,6 +99,21 @@ def tracy_widom_sf(s: float) -> float:
     return float(gammaincc(_TW_SHAPE, max(s + _TW_SHIFT, 0.0) / _TW_SCALE))
 
 
+def tracy_widom_determinant(s: float) -> float:
+    """Give P(TW1 > s) to 1e-12: 1 - det(1 - K), K(x, y) = Ai((x + y)/2)/2 on x, y > s. Slow: an oracle.
+
+    Source: Ferrari & Spohn, J. Phys. A 38 (2005) L557, eq. 4; Bornemann, Math. Comp. 79 (2010) 871, for the
+    quadrature.
+
+    >>> abs(tracy_widom_determinant(-1.0) - tracy_widom_sf(-1.0)) < 1e-3
+    True
+    """
+    nodes, weights = np.polynomial.legendre.leggauss(60)
+    x, w = s + 10 * (nodes + 1), np.sqrt(10 * weights)
+    kernel = w[:, None] * airy((x[:, None] + x) / 2)[0] / 2 * w
+    return 1 - float(np.linalg.det(np.eye(len(x)) - kernel))
+
+
 @lru_cache(maxsize=64)
 def tracy_widom_quantile(level: float) -> float:
     """Give the s that TW1 exceeds with probability `level` (Chiani 2014).
@@ -136,138 +148,29 @@ def top_threshold(level: float, small: int, large: int) -> float:
 # Wishart spectra, drawn without making the matrix.
 
 
-def wishart_eigenvalues(rows: int, columns: float, rng: np.random.Generator) -> Array:
+def wishart_eigenvalues(
+    rows: int, columns: float, rng: np.random.Generator, *, strength: float = 0.0
+) -> Array:
     """Draw the eigenvalues, ascending (M,), of W W^T for W of independent standard normal entries.
 
     They are those of B B^T for a bidiagonal B of chi variables: O(M^2), whatever N, which need not be whole.
-    Source: Dumitriu & Edelman, J. Math. Phys. 43 (2002) 5830, theorem 3.1, beta = 1.
+    With a `strength`, one direction theta u v^T is planted in the noise: it may be turned to lie in the first
+    row, whose norm is then noncentral.
+    Source: Dumitriu & Edelman, J. Math. Phys. 43 (2002) 5830, theorem 3.1, beta = 1; Bloemendal & Virag,
+    Probab. Theory Relat. Fields 156 (2013) 795, section 1, for the planted direction.
 
     >>> wishart_eigenvalues(200, 300, np.random.default_rng(0)).mean().round(-1)  # N
     np.float64(300.0)
     """
     small, large = min(rows, columns), max(rows, columns)
     diagonal = rng.chisquare(large - np.arange(small))  # squares
+    if strength:
+        diagonal[0] = rng.noncentral_chisquare(large, strength**2)
     below = rng.chisquare(small - 1 - np.arange(small - 1)) if small > 1 else np.empty(0)
     t = diagonal.copy()
     t[1:] += below
-    values = eigvalsh_tridiagonal(
-        t, np.sqrt(diagonal[:-1] * below), lapack_driver="sterf", check_finite=False
-    )
-    return np.maximum(values, 0.0)
-
-
-# Noise and spikes in a spectrum.
-
-
-def is_orthogonal(eigenvalues: Array) -> bool:
-    """Tell whether all eigenvalues are equal to 1e-3: rows (or columns) orthogonal and of equal length.
-
-    >>> is_orthogonal(np.array([4., 4.001])), is_orthogonal(np.array([4., 4.1])), is_orthogonal(np.zeros(2))
-    (True, False, False)
-    """
-    smallest, largest = float(eigenvalues[0]), float(eigenvalues[-1])
-    return len(eigenvalues) > 1 and smallest > 0 and largest / smallest - 1 < ORTHOGONAL_WITHIN
-
-
-@dataclass(frozen=True)
-class Bulk:
-    """The Marchenko-Pastur bulk of a spectrum, and the eigenvalues above its edge. Eigenvalues as of W W^T.
-
-    Attributes:
-        small, large: shape of the noise matrix that is left once dead rows and spikes are taken away.
-        variance: s2, of the noise entries; it means something only if `is_mp`.
-        lower, upper: edges of the bulk.
-        threshold: what the largest eigenvalue of the noise exceeds at rate `level`.
-        spikes: the eigenvalues above the threshold, ascending.
-        ks: Kolmogorov-Smirnov distance of the others from the law.
-        runaway: half of all eigenvalues were given up as spikes and no bulk was found.
-        level: the false-positive rate of the threshold, and of `is_mp`.
-    """
-
-    small: int
-    large: int
-    variance: float
-    lower: float
-    upper: float
-    threshold: float
-    spikes: Array
-    ks: float
-    runaway: bool
-    level: float
-
-    @property
-    def ks_statistic(self) -> float:
-        """M times the distance: its null depends on the shape only weakly (the eigenvalues repel)."""
-        return self.small * self.ks
-
-    @cached_property
-    def ks_limit(self) -> float:
-        """What noise of this shape stays below at rate 1 - level."""
-        from spinfunnel.maths.nulls import null_quantile  # the null is drawn with this very fit
-
-        return null_quantile("ks", 1 - self.level, self.small, self.large)
-
-    @cached_property
-    def is_mp(self) -> bool:
-        """Whether the bulk is a noise bulk; if not, noise level and spike count mean nothing.
-
-        False for fewer than 8 eigenvalues, where nothing can be told.
-        """
-        return not self.runaway and self.ks_statistic <= self.ks_limit
-
-    @property
-    def sigma(self) -> float | None:
-        """Standard deviation of the noise entries; None if there is no noise bulk."""
-        return math.sqrt(self.variance) if self.is_mp else None
-
-
-def fit_bulk(eigenvalues: Array, small: int, large: int, *, level: float = 0.01) -> Bulk:
-    """Fit noise variance and spikes to the ascending eigenvalues (M,) of an M x N matrix.
-
-    Truncation with the shape reduced: with k spikes, s2 is the sum of the M - k smallest over
-    (M - k)(N - k), and k counts what lies above that noise's Tracy-Widom threshold, to a fixed point; then
-    the smallest spike must also stand out of the noise it would itself belong to, or it is given back
-    (without that step, the start at the median confirms itself and the false-positive rate doubles). Exact
-    zeros are dead rows and are left out. s2 is good to .5 % for up to 5 spikes and M >= 384, and 1 to 2.5 %
-    low at 50.
-
-    >>> bulk = fit_bulk(wishart_eigenvalues(200, 300, np.random.default_rng(1)), 200, 300)
-    >>> len(bulk.spikes), bulk.is_mp, round(bulk.sigma, 2)
-    (0, True, 1.0)
-    """
-    alive = eigenvalues[len(eigenvalues) - rank(eigenvalues, small, large) :]
-    m, n = len(alive), large
-    if m == 0:
-        nothing = np.empty(0)
-        return Bulk(0, n, 0.0, 0.0, 0.0, 0.0, nothing, math.nan, True, level)
-    sums = np.cumsum(alive)
-
-    def variance(k: int) -> float:
-        return float(sums[m - k - 1]) / ((m - k) * (n - k))
-
-    def above(s2: float, k: int) -> int:
-        return min(m - int(alive.searchsorted(s2 * top_threshold(level, m - k, n - k), "right")), most)
-
-    most, seen = m // 2, set[int]()
-    k = above(float(alive[m // 2]) / (n * marchenko_pastur_quantile(0.5, m / n)), 0)
-    while k not in seen:
-        seen.add(k)
-        k = above(variance(k), k)
-    runaway = m > 1 and k == most
-    while k > 0 and alive[m - k] <= variance(k - 1) * top_threshold(level, m - k + 1, n - k + 1):
-        k -= 1
-    s2, rest, y = variance(k), alive[: m - k], (m - k) / (n - k)
-    lower, upper = (s2 * (n - k) * edge for edge in marchenko_pastur_edges(y))
-    return Bulk(
-        m - k, n - k, s2, lower, upper, s2 * top_threshold(level, m - k, n - k), alive[m - k :],
-        _distance(marchenko_pastur_cdf(rest / (s2 * (n - k)), y)), runaway and k == most, level,
-    )  # fmt: skip
-
-
-def _distance(cdf: Array) -> float:
-    """Kolmogorov-Smirnov distance of a sorted sample, given the law's CDF at its points."""
-    steps = np.arange(len(cdf) + 1) / len(cdf)
-    return float(max((cdf - steps[:-1]).max(), (steps[1:] - cdf).max()))
+    beside = np.sqrt(diagonal[:-1] * below)
+    return np.maximum(eigvalsh_tridiagonal(t, beside, lapack_driver="sterf", check_finite=False), 0.0)
 
 
 # Spikes: W = theta u v^T + noise, |u| = |v| = 1, u of length M. Seen above theta = sqrt(s2) (M N)^(1/4).
@@ -319,3 +222,96 @@ def invert_spikes(spikes: Array, variance: float, small: int, large: int) -> Str
     left = 1 - y * (1 + h) / (h * (h + y))
     right = 1 - (y + h) / (h * (h + 1))
     return Strengths(np.sqrt(h * variance * large), np.maximum(left, 0.0), np.maximum(right, 0.0))
+
+
+# Calibrations.
+
+
+def _laws(seed: int) -> Iterator[CalibrationRow]:
+    of = "random_matrices"
+    for y in (0.1, 0.7, 1.0):
+        lower, upper = marchenko_pastur_edges(y)
+        u, step = np.linspace(0, 1, 200_001, retstep=True)  # x = lower + (upper - lower) u^4: no pole left
+        density = marchenko_pastur_pdf(lower + (upper - lower) * u**4, y) * (upper - lower) * 4 * u**3
+        integral = np.concatenate([[0], np.cumsum(density[1:] + density[:-1]) * step / 2])
+        worst = np.abs(marchenko_pastur_cdf(lower + (upper - lower) * u**4, y) - integral).max()
+        yield CalibrationRow.deterministic(
+            of, f"y {y}", "Marchenko-Pastur CDF less integral", exact=0, value=float(worst), tolerance=1e-7
+        )
+    for level in (0.05, 0.01, 0.001):
+        tail = tracy_widom_determinant(tracy_widom_quantile(level))
+        yield CalibrationRow.deterministic(
+            of, "Fredholm determinant", f"TW1 tail at {level}", exact=level, value=tail, tolerance=3e-4
+        )
+
+
+def _wishart(seed: int) -> Iterator[CalibrationRow]:
+    of, (m, n) = "random_matrices", (40, 60)
+    for theta in (0.0, 12.0):
+        rng = np.random.default_rng(seeds(seed, "wishart", theta))
+        draws = np.array([wishart_eigenvalues(m, n, rng, strength=theta) for _ in range(2000)])
+        for power, exact in (
+            (1, m * n + theta**2),
+            (2, m * n * (m + n + 1) + 2 * (m + n) * theta**2 + theta**4),
+        ):
+            traces = (draws**power).sum(axis=1) / exact
+            yield CalibrationRow.measured(
+                of,
+                f"{m} x {n}, theta {theta:g}",
+                f"E tr (W W^T)^{power}, share of the exact",
+                exact=1,
+                value=float(traces.mean()),
+                error=float(traces.std() / math.sqrt(len(traces))),
+                cap=0.01,
+            )
+
+
+def _strengths(seed: int) -> Iterator[CalibrationRow]:
+    of = "random_matrices"
+    for m, n, c in ((384, 384, 4.0), (384, 1536, 2.0), (768, 1024, 4.0)):
+        rng, theta = np.random.default_rng(seeds(seed, "strengths", m, n)), c * (m * n) ** 0.25
+        top = np.array([wishart_eigenvalues(m, n, rng, strength=theta)[-1] for _ in range(100)])
+        shares = invert_spikes(top, 1.0, m, n).strength / theta
+        yield CalibrationRow.measured(
+            of,
+            f"1 spike at {c} thresholds, {m} x {n}",
+            "strength, share of the planted",
+            exact=1,
+            value=float(shares.mean()),
+            error=float(shares.std() / math.sqrt(len(shares))),
+            cap=0.005,
+        )
+
+
+def _overlaps(seed: int) -> Iterator[CalibrationRow]:
+    from scipy.linalg import eigh
+
+    of, (m, n, c) = "random_matrices", (400, 600, 2.0)
+    rng, theta = np.random.default_rng(seeds(seed, "overlaps")), c * (m * n) ** 0.25
+    differences = []
+    for _ in range(30):
+        array = rng.standard_normal((m, n))
+        array[0, 0] += theta
+        gram = array @ array.T
+        top, vector = eigh(gram, subset_by_index=[m - 1, m - 1])
+        said = invert_spikes(top, 1.0, m, n)
+        left, right = vector[0, 0] ** 2, (array[:, 0] @ vector[:, 0]) ** 2 / top[0]
+        differences.append((said.left_overlap2[0] - left, said.right_overlap2[0] - right))
+    for side, values in zip(("left", "right"), np.transpose(differences), strict=True):
+        yield CalibrationRow.measured(
+            of,
+            f"1 spike at {c} thresholds, {m} x {n}",
+            f"{side} overlap^2, said less true",
+            exact=0,
+            value=float(values.mean()),
+            error=float(values.std() / math.sqrt(len(values))),
+            cap=0.01,
+        )
+
+
+calibrations = (
+    Calibration("laws", "integration; Ferrari & Spohn (2005)", _laws),
+    Calibration("Wishart draws", "moments of W W^T", _wishart),
+    Calibration("strengths", "planted directions", _strengths),
+    Calibration("overlaps", "planted directions", _overlaps),
+)

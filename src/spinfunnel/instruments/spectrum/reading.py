@@ -8,9 +8,10 @@ import numpy as np
 
 from spinfunnel.core import Array, Effort, Outcome, Reading, Row, RowVerdict, seeds
 from spinfunnel.instruments.spectrum.series import ccdf, density
+from spinfunnel.maths.bulk import Bulk, fit_bulk, is_orthogonal
 from spinfunnel.maths.heavy_tails import bootstrap_alpha, fit_power_law
 from spinfunnel.maths.nulls import null_p_value, null_quantile
-from spinfunnel.maths.random_matrices import Bulk, fit_bulk, invert_spikes, is_orthogonal
+from spinfunnel.maths.random_matrices import invert_spikes
 from spinfunnel.maths.spectra import (
     effective_rank,
     entropy,
