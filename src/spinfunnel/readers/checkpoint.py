@@ -12,7 +12,6 @@ import re
 import sys
 import warnings
 import zipfile
-from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -29,11 +28,12 @@ from spinfunnel.readers.tensors import Tensor, Weights, quoted
 if TYPE_CHECKING:
     import torch
 
+OPTIMISER = "state of an optimiser"
 AVERAGE = "a moving average of the weights: a second copy of the model"
 
 #: Entries of a checkpoint that hold no model, by the name of any container; the first match gives the reason.
 NOT_MODEL = (
-    (re.compile(r"optim|^opt$|^opt_"), "state of an optimiser"),
+    (re.compile(r"optim|^opt$|^opt_"), OPTIMISER),
     (re.compile(r"sched"), "state of a learning-rate schedule"),
     (re.compile(r"scaler$|^amp$"), "state of a gradient scaler"),
     (re.compile(r"rng|random_state"), "state of a random generator"),
@@ -41,18 +41,9 @@ NOT_MODEL = (
     (re.compile(r"(^|_)ema(_|$)|(^|_)swa(_|$)"), AVERAGE),
 )
 #: Entries a model is usually kept under: left out of its tensors' names.
-WRAPPERS = {
-    "state_dict",
-    "model_state_dict",
-    "model_state",
-    "model",
-    "module",
-    "net",
-    "network",
-    "weights",
-    "params",
-}
+WRAPPER = re.compile(r"state_dict|model(_state(_dict)?)?|module|net(work)?|weights|params")
 
+#: Types that PyTorch cannot hand to numpy itself, and the ones of ml_dtypes that have the same bits.
 NARROW = {
     name: np.dtype(getattr(ml_dtypes, name))
     for name in (
@@ -64,8 +55,6 @@ NARROW = {
         "float8_e8m0fnu",
     )
 }
-
-
 #: More entries than any model has: a file that unfolds into this many is made to exhaust memory.
 MOST_ENTRIES = 1_000_000
 
@@ -97,27 +86,27 @@ def read_checkpoint(path: Path) -> tuple[tuple[Tensor, ...], tuple[str, ...]]:
     with_tensors, entries = set(), set()
     torch = _torch(path)
     try:
-        for count, (keys, value) in enumerate(leaves(content := _load(torch, path))):
+        for count, (keys, value) in enumerate(leaves(_load(torch, path))):
             entries.add(keys[:1])
             if count > MOST_ENTRIES:
                 raise BadInput(f"{path} unfolds into more than {MOST_ENTRIES} entries; refused")
             if isinstance(value, torch.Tensor):
                 with_tensors.add(keys[:1])
-                reason = _not_model(content, keys)
+                reason = _not_model(keys)
                 skipped.append((keys, value, reason)) if reason else kept.append((keys, value))
     except RecursionError:
         raise BadInput(f"{path} holds containers nested without end; refused") from None
     if not kept:  # a moving average is all there is: then it is the model
         kept = [(keys, value) for keys, value, reason in skipped if reason == AVERAGE]
         skipped = [item for item in skipped if item[2] != AVERAGE]
-    names = [_without_wrappers(keys) for keys, _ in kept]
+    names = [_without_wrappers(keys) or path.stem for keys, _ in kept]
     if len(set(names) | {".".join(keys) for keys, *_ in skipped}) < len(names) + len(skipped):
         names = [".".join(keys) for keys, _ in kept]
     described = [describe_torch(name, value) for name, (_, value) in zip(names, kept, strict=True)]
     for keys, value, reason in skipped:
         tensor, where = describe_torch(".".join(keys), value)
         described.append((replace(tensor, skipped=reason), where))
-    left = [key for (key, *_) in sorted(entries - with_tensors)]
+    left = [key for keys in sorted(entries - with_tensors) for key in keys]
     notes = (f"entries without tensors were left out: {', '.join(map(quoted, left[:8]))}",) if left else ()
     return tie(described), notes
 
@@ -135,6 +124,8 @@ def describe_torch(name: str, value: torch.Tensor) -> tuple[Tensor, object]:
         reason = f"{'quantised' if value.is_quantized else 'sparse or nested'} storage is not read"
     elif dtype not in NARROW and dtype not in np.sctypeDict:
         reason = f"{dtype}: numpy has no such type"
+    elif value.numel() * value.element_size() > value.untyped_storage().nbytes():
+        reason = "it has more numbers than are stored: a view that repeats them"
     elif value.numel():
         where = (value.data_ptr(), tuple(value.shape), value.stride(), dtype)
     return Tensor(name, tuple(value.shape), dtype, partial(to_numpy, value), skipped=reason), where
@@ -170,10 +161,8 @@ def _torch(path: Path) -> Any:
 
 def _load(torch: Any, path: Path) -> Any:
     try:
-        with (
-            warnings.catch_warnings()
-        ):  # about pickle protocols and types it will drop: nothing users can mend
-            warnings.simplefilter("ignore")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about pickle protocols and types it will drop: not for users
             zipped = zipfile.is_zipfile(path)
             return torch.load(path, map_location="cpu", weights_only=True, mmap=True if zipped else None)
     except Exception as error:  # a hostile pickle can raise anything
@@ -188,21 +177,19 @@ def _load(torch: Any, path: Path) -> Any:
                 "nothing was executed; where you trust it, load it yourself with torch.load(path, "
                 "weights_only=False) and save model.state_dict() with safetensors.torch.save_file"
             ) from None
-        first = why.splitlines()[0][:160] if why else type(error).__name__
+        first = quoted(why.splitlines()[0] if why else type(error).__name__, 160)
         raise BadInput(f"{path} is a broken PyTorch checkpoint ({first}); fetch or save it again") from None
 
 
-def _not_model(content: Any, keys: tuple[str, ...]) -> str:
+def _not_model(keys: tuple[str, ...]) -> str:
     """Why an entry is not the model's, by the names of the containers it lies in; empty when it is."""
-    for key in keys[:-1]:
-        reason = next((reason for pattern, reason in NOT_MODEL if pattern.search(key)), "")
-        if reason:
-            return reason
-    bare = isinstance(content, Mapping) and {"state", "param_groups"} <= set(content)
-    return NOT_MODEL[0][1] if bare else ""
+    containers = keys[:-1]
+    if re.search(r"(^|\.)state\.[0-9]+$", ".".join(containers)):  # as every torch.optim keeps its moments
+        return OPTIMISER
+    return next((why for key in containers for pattern, why in NOT_MODEL if pattern.search(key)), "")
 
 
 def _without_wrappers(keys: tuple[str, ...]) -> str:
-    while len(keys) > 1 and keys[0] in WRAPPERS:
+    while len(keys) > 1 and WRAPPER.fullmatch(keys[0]):
         keys = keys[1:]
     return ".".join(keys)

@@ -65,7 +65,7 @@ def npy_header(path: Path, name: str, file: IO[bytes]) -> tuple[tuple[int, ...],
         )
         shape, _, dtype = reader(file)
     except Exception as error:  # a hostile header can raise nearly anything from numpy's parser
-        why = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
+        why = quoted(str(error).partition("\n")[0] or type(error).__name__, 120)
         raise BadInput(f"{path}: array {quoted(name)} has a broken header ({why}); fetch it again") from None
     if dtype.hasobject:
         raise UnsafeFile(

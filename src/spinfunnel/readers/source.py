@@ -49,7 +49,7 @@ def read(source: object) -> Weights:
     """
     torch = sys.modules.get("torch")  # nobody can hold a module without having imported it
     if isinstance(source, str | os.PathLike):
-        weights = _read_path(Path(source))
+        weights = _read_path(Path(source).expanduser())
     elif isinstance(source, Mapping):
         from spinfunnel.readers.mapping import read_mapping
 
@@ -179,5 +179,5 @@ def _sniff_zip(path: Path) -> str:
 
 def _not_yet(path: Path, suffix: str) -> BadInput:
     return BadInput(
-        f"{path}: {suffix} is not read yet; take its arrays with {NOT_YET[suffix]}, numpy.savez them, give that"
+        f"{path}: {suffix} is not read yet; take its arrays with {NOT_YET[suffix]}, save with numpy.savez"
     )
