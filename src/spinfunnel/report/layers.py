@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from spinfunnel.core import OUTCOMES, Array, Finding, Outcome, Series, Table
-from spinfunnel.report.words import title
+from spinfunnel.report.words import cell, title
 
 #: Columns that are shown in a place of their own, not among the numbers.
 OWN = ("name", "part", "verdict", "label", "reason")
@@ -24,6 +24,11 @@ class Column:
     kind: Literal["integer", "number", "text"]
     low: str = ""
     high: str = ""
+
+    def text(self, value: Any, digits: int = 3) -> str:
+        """Write one of its values for people."""
+        whole = self.kind == "integer" and np.isfinite(value)
+        return cell(int(value) if whole else value, digits)
 
 
 def columns(table: Table) -> list[Column]:

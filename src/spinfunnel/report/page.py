@@ -5,18 +5,20 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import math
 from collections import Counter
 from functools import lru_cache
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 import jinja2
 from markupsafe import Markup
 
-from spinfunnel.core import QUESTIONS, Finding, Table
+from spinfunnel.core import QUESTIONS, Finding, Number, Table
 from spinfunnel.report.layers import columns, outcomes, severity, sparks, worst, worst_first
 from spinfunnel.report.panels import INKS, INKS_ON_DARK, Panel, counted, extent, inks, panels, thin
 from spinfunnel.report.schema import finite, rounded
-from spinfunnel.report.words import MARKS, big, cell, percent, title, visible
+from spinfunnel.report.words import MARKS, big, cell, percent, short, title, visible
 
 if TYPE_CHECKING:
     from spinfunnel.report import Report
@@ -47,7 +49,7 @@ def _templates() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
         finalize=lambda value: value if isinstance(value, Markup) else visible(value),
     )
-    templates.filters.update(cell=cell, percent=percent, big=big, heading=title)
+    templates.filters.update(cell=cell, percent=percent, big=big, heading=title, coded=coded, number=number)
     templates.globals.update(MARKS=MARKS, colours=COLOURS)
     return templates
 
@@ -92,6 +94,31 @@ def _policy(scripts: list[str]) -> str:
     )
 
 
+def coded(text: str) -> Markup:
+    """Set what stands between backticks as code.
+
+    >>> coded("See `a<b`.")
+    Markup('See <code>a&lt;b</code>.')
+    """
+    parts = visible(text).split("`")
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if i % 2 and i < len(parts) - 1 else part
+        for i, part in enumerate(parts)
+    )
+
+
+def number(value: Number) -> str:
+    """Write a number with its error; a count, which has none, as a whole number.
+
+    >>> number(Number(40.0)), number(Number(2.5, error=.1))
+    ('40', '2.5 ± 0.1')
+    """
+    exact = value.low is None and value.high is None and value.error is None
+    if exact and math.isfinite(value.value) and value.value == round(value.value):
+        return f"{cell(round(value.value))} {value.unit}".strip()
+    return str(value)
+
+
 def script_safe(data: Any) -> str:
     r"""Write JSON that cannot end the script element it stands in.
 
@@ -132,8 +159,10 @@ def _context(report: Report) -> dict[str, Any]:
         for question, asked in QUESTIONS.items()
     ]
     count: Counter[str] = Counter(row["status"] for row in report.tensors)
+    source = str(report.subject["source"])
     return {
         "report": report,
+        "headline": PurePath(source).name or source,
         "verdicts": [(name, ids[name], report.verdicts[name]) for name in order],
         "chapters": chapters,
         "account": [
@@ -173,7 +202,7 @@ def _worst_rows(name: str, table: Table, most: int = 10) -> dict[str, Any]:
         "name": name,
         "titles": [column.title for column in numbers],
         "rows": [
-            (names[i], words[i], labels[i], [cell(table.columns[c.key][i], 3) for c in numbers])
+            (names[i], words[i], labels[i], [c.text(table.columns[c.key][i]) for c in numbers])
             for i in worst_first(table)[:most]
         ],
         "more": max(0, len(table) - most),
@@ -188,8 +217,13 @@ def _data(report: Report) -> dict[str, Any]:
         "findings": [
             _finding(name, found, f"finding-{i}") for i, (name, found) in enumerate(report.findings.items())
         ],
-        "account": _table(Table.of(report.tensors)) if report.tensors else None,
+        "account": _account(report) if report.tensors else None,
     }
+
+
+def _account(report: Report) -> dict[str, Any]:
+    shaped = [{**row, "shape": " × ".join(map(str, row["shape"])) or "scalar"} for row in report.tensors]
+    return _table(Table.of(shaped))
 
 
 def _finding(name: str, found: Finding, id: str) -> dict[str, Any]:
@@ -229,7 +263,8 @@ def _table(table: Table, bars: dict[str, list[int]] | None = None) -> dict[str, 
     names = table.row_names() if named else [str(i + 1) for i in range(len(table))]
     keys = [key for one in shown for key in (one.key, one.low, one.high) if key]
     data: dict[str, Any] = {
-        "names": [visible(name) for name in names],
+        "names": (seen := [visible(name) for name in names]),
+        "short": short(seen, 26),
         "columns": [
             {"key": one.key, "title": one.title, "kind": one.kind, "low": one.low, "high": one.high}
             for one in shown

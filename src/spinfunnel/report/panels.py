@@ -101,13 +101,17 @@ def _dots(values: Array, axis: Axis, count: int) -> Array:
 def extent(panel: Panel, which: int) -> tuple[float, float] | None:
     """Give the range of the panel's x (0) or y (1) axis, with a margin, from its data.
 
-    Curves are drawn over the data and do not set the range, unless there is nothing else: a density that
-    goes to zero at its edge would otherwise squeeze everything else on a logarithmic axis.
+    A curve over a histogram does not set the range: a density that goes to zero at its edge would
+    otherwise squeeze everything else on a logarithmic axis.
     """
     log = panel.axes[which].scale == "log"
-    kinds = [one for one in panel.series if one.kind != "line" and (which == 0 or one.kind != "vline")]
+    drawn = {one.kind for one in panel.series}
+    left_out = {"line"} if "step" in drawn else set()
+    if which == 1 and drawn != {"vline"}:
+        left_out.add("vline")
+    kinds = [one for one in panel.series if one.kind not in left_out]
     found = []
-    for one in kinds or panel.series:
+    for one in kinds:
         arrays = (one.x,) if which == 0 else (one.y, one.low, one.high)
         for array in arrays:
             values = np.asarray([] if array is None else array, dtype=float).ravel()

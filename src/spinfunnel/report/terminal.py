@@ -21,7 +21,7 @@ from spinfunnel.report.layers import (
     sparks,
     worst,
 )
-from spinfunnel.report.words import MARKS, big, cell, percent, visible
+from spinfunnel.report.words import MARKS, big, ending, middle, percent, short, visible
 
 if TYPE_CHECKING:
     from spinfunnel.report import Report
@@ -77,7 +77,7 @@ def _verdict(name: str, report: Report) -> RenderableType:
     verdict = report.verdicts[name]
     style = STYLES[verdict.outcome]
     grid = Grid.grid(padding=(0, 1))
-    grid.add_column(width=10)
+    grid.add_column(width=12)
     grid.add_column(ratio=1)
     body = Text(visible(verdict.sentence))
     if verdict.evidence:
@@ -85,7 +85,7 @@ def _verdict(name: str, report: Report) -> RenderableType:
     if verdict.advice:
         body.append("\n→ " + visible(verdict.advice), style="italic")
     left = Text(f"{MARKS[verdict.outcome]} {verdict.outcome}", style=style)
-    left.append(f"\n  {visible(name)}"[:12], style="dim not bold")
+    left.append(f"\n  {visible(name)}"[:14], style="dim not bold")
     grid.add_row(left, body)
     return grid
 
@@ -95,49 +95,46 @@ def _layers(findings: dict[str, Finding], tables: dict[str, Table], width: int) 
     rows = _matrices(tables)
     names = sorted(rows, key=lambda name: severity(worst(o for _, o, _ in rows[name]) or ""))
     shown = names[:ROWS]
+    said = [_said(rows[name]) for name in shown]
     bars = {row: bar for found in reversed(findings.values()) for row, bar in sparks(found).items()}
-    first = next(iter(tables.values()))
-    at = {name: i for i, name in enumerate(first.row_names())}
-    numeric = [column for column in columns(first) if column.kind != "text"]
-    # Names get what the rest leaves, but never less than a third; then as many numbers as fit.
-    widest = max(cell_len(visible(name)) for name in shown)
-    said = {name: _said(rows[name]) for name in shown}
-    label = min(24, max(len(word) for word, _ in said.values()) + 2)
-    spark = 17 if bars else 0
-    room = width - label - spark - 2 - min(widest, max(24, width // 3))
-    kept, cells = [], {}
-    for column in numeric:
-        values = [cell(first.columns[column.key][at[n]], 3) if n in at else "" for n in shown]
-        if (need := max(map(cell_len, [*values, column.title])) + 2) > room:
-            break
-        room -= need
-        kept.append(column)
-        cells[column.key] = values
-    wide = min(
-        widest,
-        width - label - spark - 2 - sum(max(map(cell_len, [*cells[c.key], c.title])) + 2 for c in kept),
-    )
+    seen = [visible(name) for name in shown]
+    least = min(max(map(cell_len, short(seen, 40))), max(26, width // 3))
+    label = min(24, max(len(word) for word, _ in said))
+    room = width - least - 2 - label - (18 if bars else 0)
+    numbers = _numbers(next(iter(tables.values())), shown, room)
+    room -= sum(2 + max(map(cell_len, [head, *values])) for head, values in numbers)
+    names_short = short(seen, least + room)
+
     grid = Grid(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
-    grid.add_column("matrix", no_wrap=True, width=wide)
-    grid.add_column("", no_wrap=True, width=label - 2)
+    grid.add_column(Text(f"matrix (…{end})" if (end := ending(seen)) else "matrix"), no_wrap=True)
+    grid.add_column("", no_wrap=True)
     if bars:
-        grid.add_column(Text(_panel(findings)[:15]), no_wrap=True, width=16)
-    for column in kept:
-        grid.add_column(Text(column.title), justify="right", no_wrap=True)
-    for i, name in enumerate(shown):
-        word, outcome = said[name]
-        line: list[RenderableType] = [
-            Text(middle(visible(name), wide)),
-            Text(middle(word, label - 2), style=STYLES.get(outcome, "")),
-        ]
+        grid.add_column(Text(_panel(findings)), no_wrap=True, width=16)
+    for head, _ in numbers:
+        grid.add_column(Text(head), justify="right", no_wrap=True)
+    for i, (word, outcome) in enumerate(said):
+        line = [Text(names_short[i]), Text(middle(word, label), STYLES.get(outcome, ""))]
         if bars:
-            line.append(Text("".join(BARS[level] for level in bars.get(name, ())), style="blue"))
-        grid.add_row(*line, *(Text(cells[column.key][i]) for column in kept))
+            line.append(Text("".join(BARS[level] for level in bars.get(shown[i], ())), "blue"))
+        grid.add_row(*line, *(Text(values[i]) for _, values in numbers))
     if len(names) <= ROWS:
         return grid
     rest = Counter(worst(o for _, o, _ in rows[name]) or "not judged" for name in names[ROWS:])
     kinds = ", ".join(f"{count} {word}" for word, count in rest.items())
     return Group(grid, Text(f"+ {len(names) - ROWS} more ({kinds}): see the HTML report, or --json", "dim"))
+
+
+def _numbers(table: Table, names: list[str], room: int) -> list[tuple[str, list[str]]]:
+    """Give as many of the first numeric columns as fit into `room` cells: (head, values)."""
+    at = {name: i for i, name in enumerate(table.row_names())}
+    found = []
+    for column in columns(table):
+        values = [column.text(table.columns[column.key][at[name]]) if name in at else "" for name in names]
+        room -= 2 + max(map(cell_len, [column.title, *values]))
+        if room < 0 or column.kind == "text":
+            break
+        found.append((column.title, values))
+    return found
 
 
 def _matrices(tables: dict[str, Table]) -> dict[str, list[tuple[str, str, str]]]:
@@ -161,25 +158,6 @@ def _panel(findings: dict[str, Finding]) -> str:
         one.panel for found in findings.values() for one in found.series if one.kind == "step" and one.row
     )
     return visible(next(steps, ""))
-
-
-def middle(text: str, width: int) -> str:
-    """Shorten a text to `width` terminal cells by leaving out its middle.
-
-    >>> middle("encoder.layer.0.attention.query.weight", 20)
-    'encoder.l…ery.weight'
-    """
-    if cell_len(text) <= width:
-        return text
-    head, tail = "", ""
-    for left, right in zip(text, reversed(text), strict=True):
-        if cell_len(head + tail + right) < width:
-            tail = right + tail
-        if cell_len(head + left + tail) < width:
-            head += left
-        else:
-            break
-    return f"{head}…{tail}"
 
 
 def _account(report: Report) -> list[RenderableType]:

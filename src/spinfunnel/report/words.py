@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from rich.cells import cell_len, set_cell_size
 
 from spinfunnel.core import significant
 
@@ -77,9 +79,66 @@ def percent(share: float) -> str:
         return "< 0.1 %"
     if 0.999 < share < 1:
         return "> 99.9 %"
-    return f"{100 * share:.3g} %"
+    return f"{100 * share:.3g} %" if share >= 0.1 else f"{100 * share:.1f} %"
 
 
 def scalar(value: Any) -> Any:
     """Give numpy's scalars as Python's own."""
     return value.item() if isinstance(value, np.generic) else value
+
+
+def ending(names: Sequence[str]) -> str:
+    """Give the dotted ending that all names share, which tells nothing about one of them.
+
+    >>> ending(["a.0.weight", "a.1.weight"]), ending(["a.weight"]), ending(["a.weight", "b.bias"])
+    ('.weight', '', '')
+    """
+    ends = {name[name.rfind(".") :] if "." in name[1:] else "" for name in names}
+    return ends.pop() if len(ends) == 1 and len(names) > 1 else ""
+
+
+def short(names: Sequence[str], width: int) -> list[str]:
+    """Shorten dotted names: without their common ending, the first parts to a letter, numbers kept.
+
+    Names that begin alike are shortened alike, so far that nine in ten of them fit; what is still too long
+    loses its middle.
+
+    >>> short(["encoder.layer.0.attention.output.dense", "encoder.layer.1.output.dense", "head.dense"], 30)
+    ['e.layer.0.attention.output', 'e.layer.1.output', 'head']
+    """
+    end = ending(names)
+    groups: dict[str, list[list[str]]] = {}
+    for name in names:
+        parts = name.removesuffix(end).split(".")
+        groups.setdefault(parts[0], []).append(parts)
+    found: dict[str, str] = {}
+    for group in groups.values():
+        for cut in range(max(map(len, group))):
+            written = [_cut(parts, cut) for parts in group]
+            if sum(cell_len(name) <= width for name in written) >= 0.9 * len(group):
+                break
+        found |= {".".join(parts): middle(one, width) for parts, one in zip(group, written, strict=True)}
+    return [found[name.removesuffix(end)] for name in names]
+
+
+def _cut(parts: Sequence[str], count: int) -> str:
+    """Write a dotted name with its first `count` parts, but never the last, as their first letters."""
+    count = min(count, len(parts) - 1)
+    return ".".join([part if part.isdigit() else part[:1] for part in parts[:count]] + list(parts[count:]))
+
+
+def middle(text: str, width: int) -> str:
+    """Shorten a text to `width` terminal cells by leaving out its middle.
+
+    >>> middle("encoder.layer.0.attention.query.weight", 20)
+    'encoder.la…ry.weight'
+    """
+    if cell_len(text) <= width:
+        return text
+    half = (width - 1) // 2
+    head, tail = set_cell_size(text, width - 1 - half).rstrip(), ""
+    for char in reversed(text[-width:]):
+        if cell_len(char + tail) > half:
+            break
+        tail = char + tail
+    return f"{head}…{tail}"

@@ -49,7 +49,15 @@ for (const finding of report.findings) {
   const outcomeOf = (name) => finding.layers?.outcomes?.[at.get(name)];
   host.querySelector(".wide").append(...finding.wide.map((panel) => makePlot(panel, { outcomeOf, onpick: show })));
   host.querySelector(".images").append(...finding.images.map(paint));
-  if (finding.layers) {
+  const drawn = Object.keys(finding.panels).length > 0;
+  if (finding.layers && !drawn) {
+    // Nothing to draw of a row: the table has the width, and says all there is to say in it.
+    host.querySelector(".pair").classList.add("plain");
+    const whole = finding.layers.reason ? { ...finding.layers,
+      columns: [...finding.layers.columns, { key: "\nreason", title: "reason", kind: "text", low: "", high: "" }],
+      cells: { ...finding.layers.cells, "\nreason": finding.layers.reason } } : finding.layers;
+    tables.set(finding.id, makeTable(host.querySelector(".list"), whole, null));
+  } else if (finding.layers) {
     const pane = host.querySelector(".detail");
     tables.set(finding.id, makeTable(host.querySelector(".list"), finding.layers, (i) => detail(pane, finding, i)));
   }
@@ -96,7 +104,7 @@ function strip(finding) {
   cells.addEventListener("click", (event) => {
     if (event.target.row === undefined) return;
     tables.get(finding.id).show(event.target.row);
-    document.querySelector(`#${finding.id} .layers`).scrollIntoView();
+    document.querySelector(`#${finding.id} .pair`).scrollIntoView();
   });
   return element("div", { class: "row" }, element("span", { class: "who" }, finding.name), cells,
     element("div", { class: "says" }, ...says.map(([outcome, label, n]) =>

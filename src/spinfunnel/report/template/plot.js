@@ -75,7 +75,8 @@ function axis(spec) {
   const decades = log && range ? range[1] - range[0] : 0;
   return {
     title: { text: literal(spec.label), standoff: 8 }, type: log ? "log" : "linear", range, exponentformat: "power",
-    dtick: log ? (decades > 8 ? 2 : decades > 1.1 ? 1 : "D2") : undefined, nticks: log ? undefined : 7,
+    dtick: log ? (decades > 8 ? 2 : decades > 2.2 ? 1 : "D2") : undefined, nticks: log ? undefined : 7,
+    tickfont: { size: log ? 10.5 : 12 }, // Plotly enlarges powers of ten
     ticks: "outside", ticklen: 5, tickcolor: colour("soft"), linecolor: colour("soft"), showline: true, zeroline: false,
     minor: log ? { ticks: "outside", ticklen: 3, tickcolor: colour("soft"), showgrid: false } : undefined,
     gridcolor: colour("grid"), automargin: true,
@@ -119,11 +120,11 @@ function makePlot(panel, { outcomeOf = () => "", onpick = null } = {}) {
   };
   plots.add(node);
   seen.observe(node);
-  return element("figure", { class: "plot" }, element("h4", {}, panel.title), node);
+  return element("figure", { class: "panel" }, element("h4", {}, panel.title), node);
 }
 
 function forget(host) {
-  for (const node of host.querySelectorAll(".plot > div")) {
+  for (const node of host.querySelectorAll(".panel > div")) {
     plots.delete(node);
     seen.unobserve(node);
     Plotly.purge(node);

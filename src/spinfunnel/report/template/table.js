@@ -3,7 +3,8 @@
 
 const MARKS = () => report.marks;
 const SEVERITY = ["bad", "warning", "unsure", "info", "good", ""];
-const PAGE = 20;
+const PAGE = 20; // rows
+const FEW = 4; // columns beside a picture
 const report = JSON.parse(document.getElementById("data").textContent);
 const collate = new Intl.Collator(undefined, { numeric: true }).compare;
 
@@ -40,9 +41,9 @@ function interval(table, column, i, digits) {
 }
 
 // The end of a name tells most, so it stays; what does not fit is left out before it.
-function cut(name) {
-  const letters = Array.from(name);
-  const at = letters.length > 24 ? letters.length - 18 : letters.length;
+function cut(name, short) {
+  const letters = Array.from(short);
+  const at = letters.length > 20 ? letters.length - 14 : letters.length;
   return element("span", { class: "cut", title: name },
     element("span", { class: "head" }, letters.slice(0, at).join("")),
     element("span", { class: "tail" }, letters.slice(at).join("")));
@@ -69,11 +70,9 @@ function chip(outcome, label) {
 function makeTable(host, table, onpick = null) {
   const count = table.names.length;
   const state = { key: table.outcomes ? "outcome" : "", up: true, text: "", labels: new Set(), page: 0, all: false, picked: -1 };
-  const few = 5;
   const shown = () => {
     if (state.all) return table.columns;
-    const numbers = table.columns.filter((column) => !onpick || column.kind !== "text");
-    return onpick ? numbers.slice(0, few) : numbers;
+    return onpick ? table.columns.filter((column) => column.kind !== "text").slice(0, FEW) : table.columns;
   };
   const searchable = table.names.map((name, i) => [name, table.label?.[i], table.outcomes?.[i], table.reason?.[i],
     ...table.columns.filter((column) => column.kind === "text").map((column) => table.cells[column.key][i])].join("\n").toLowerCase());
@@ -126,7 +125,7 @@ function makeTable(host, table, onpick = null) {
     }
   }
   if (onpick && table.columns.length > shown().length) {
-    const button = element("button", { type: "button", "aria-pressed": "false", onclick: () => {
+    const button = element("button", { type: "button", class: "end", "aria-pressed": "false", onclick: () => {
       state.all = !state.all;
       button.setAttribute("aria-pressed", state.all);
       render();
@@ -170,7 +169,7 @@ function makeTable(host, table, onpick = null) {
     next.disabled = state.page === pages - 1;
   }
   function line(i) {
-    const row = element("tr", { "data-row": i }, element("td", { class: "name" }, cut(table.names[i])));
+    const row = element("tr", { "data-row": i }, element("td", { class: "name" }, cut(table.names[i], onpick && !state.all ? table.short[i] : table.names[i])));
     if (table.outcomes) row.append(element("td", { class: "verdict" }, chip(table.outcomes[i], table.label?.[i])));
     if (table.sparks) row.append(element("td", { class: "spark" }, table.sparks[i] ? spark(table.sparks[i]) : ""));
     for (const column of shown()) {
@@ -179,9 +178,9 @@ function makeTable(host, table, onpick = null) {
       row.append(element("td", { class: column.kind === "text" ? "text" : "number", title: column.kind === "text" ? text : null },
         text, ends && state.all ? element("small", {}, ends) : null));
     }
+    row.setAttribute("aria-selected", i === state.picked);
     if (onpick) {
       row.tabIndex = 0;
-      row.setAttribute("aria-selected", i === state.picked);
       row.addEventListener("click", () => pick(i));
       row.addEventListener("keydown", (event) => {
         if (event.key === "Enter" || event.key === " ") pick(i);
@@ -196,7 +195,7 @@ function makeTable(host, table, onpick = null) {
   function pick(i) {
     state.picked = i;
     for (const row of body.children) row.setAttribute("aria-selected", Number(row.dataset.row) === i);
-    onpick(i);
+    onpick?.(i);
   }
   // Show row i, on whatever page it is, even if a filter hides it now.
   function show(i) {
