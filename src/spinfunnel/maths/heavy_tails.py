@@ -65,10 +65,11 @@ def fit_power_law(eigenvalues: Array, *, floor: float | None = None) -> PowerLaw
     >>> round(fit.alpha, 1), fit.tail > 900
     (2.5, True)
     """
-    u, top = _descending_logs(eigenvalues, floor)
-    n = len(u)
+    x = _largest_first(eigenvalues, floor)
+    n = len(x)
     if n < FEWEST:
         return PowerLaw(math.nan, math.nan, math.nan, 0, n)
+    u = np.log(x / x[0])
     sizes = np.arange(2, n + 1)
     width = np.cumsum(u)[1:] / sizes - u[1:]  # mean of ln(x/xmin) over each tail: 1/(α - 1)
     wide = width > NARROWEST
@@ -88,7 +89,7 @@ def fit_power_law(eigenvalues: Array, *, floor: float | None = None) -> PowerLaw
         if d < distance or (d == distance and k > best):
             best, distance = k, d
     m = int(sizes[best])
-    return PowerLaw(1 + float(rate[best]), top * math.exp(u[m - 1]), distance, m, n)
+    return PowerLaw(1 + float(rate[best]), float(x[m - 1]), distance, m, n)
 
 
 def bootstrap_alpha(
@@ -145,13 +146,12 @@ def bootstrap_alpha(
     )
 
 
-def _descending_logs(eigenvalues: Array, floor: float | None) -> tuple[Array, float]:
-    """Give ln(x / max x), largest first, of the values kept, and max x."""
+def _largest_first(eigenvalues: Array, floor: float | None) -> Array:
+    """Sort, and leave out what is not above the floor."""
     x = np.sort(np.asarray(eigenvalues, dtype=np.float64).ravel())[::-1]
     if not np.isfinite(x).all():
         raise BadInput("eigenvalues must be finite; leave out matrices with NaN or infinite entries")
-    x = x[x > (floor if floor is not None else RANK_CUT * x[0])] if len(x) else x
-    return (np.log(x / x[0]), float(x[0])) if len(x) else (x, math.nan)
+    return x[x > (floor if floor is not None else RANK_CUT * x[0])] if len(x) else x
 
 
 def try_every_candidate(eigenvalues: Array, floor: float) -> PowerLaw:
