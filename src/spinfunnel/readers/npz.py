@@ -32,9 +32,10 @@ def read_npz(path: Path) -> tuple[Tensor, ...]:
         for name, member in members.items():
             with archive.open(member) as file:
                 shape, dtype = npy_header(path, name, file)
-            found[name] = _tensor(name, shape, dtype, partial(_load, archive, member, path))
-            if member.file_size < prod(shape) * dtype.itemsize:
+                there = member.file_size - file.tell()
+            if there < prod(shape) * dtype.itemsize:
                 raise BadInput(f"{path}: array {quoted(name)} is shorter than its shape says; fetch it again")
+            found[name] = _tensor(name, shape, dtype, partial(_load, archive, member, path))
     except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
         raise BadInput(
             f"{path} is a broken .npz archive ({str(error)[:120]}); fetch or save it again"
