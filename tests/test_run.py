@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
@@ -120,10 +122,9 @@ def test_finished_units_are_kept_and_not_done_twice(tmp_path, monkeypatch):
 
 def _count(path):
     """Count how often this was called, in a file, since other processes may call it too."""
-    with open(path, "a") as file:
+    with Path(path).open("a") as file:
         file.write("x")
-    with open(path) as file:
-        return len(file.read())
+    return len(Path(path).read_text())
 
 
 def test_progress_reaches_the_total(file):
@@ -155,7 +156,9 @@ def test_importing_loads_nothing_heavy():
 
 
 def test_judging_sees_a_new_threshold_without_measuring_again():
-    finding = Finding("x", "learned", tables={"layers": Table({"name": np.array(["a"]), "v": np.array([3.0])})})
+    finding = Finding(
+        "x", "learned", tables={"layers": Table({"name": np.array(["a"]), "v": np.array([3.0])})}
+    )
     one = Instrument(
         "x", "learned", frozenset(), lambda *a, **k: finding, lambda f: Verdict("good", "g", "s"),
         lambda s, e: 0.0, "", "", "", "", each=lambda *a, **k: Reading({}),

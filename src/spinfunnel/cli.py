@@ -380,24 +380,25 @@ def _progress(wanted: bool) -> Iterator[Progress | None]:
 def _calibration_table(rows: list[dict[str, Any]]) -> Any:
     from rich.table import Table
 
-    from spinfunnel.core import significant
+    def short(value: float | None, digits: int = 4) -> str:
+        return "" if value is None else f"{value:.{digits}g}"
 
     table = Table(box=None, padding=(0, 2, 0, 0))
-    for column in ("of", "system", "quantity"):
-        table.add_column(column, overflow="fold")
-    for column in ("known", "measured", "deviation", "limit"):
+    table.add_column("system: quantity", overflow="fold", ratio=1)
+    for column in ("known", "measured", "deviation", "limit", ""):
         table.add_column(column, justify="right", no_wrap=True)
-    table.add_column("")
+    of = ""
     for row in rows:
-        value, error = significant(row["value"], 3), row["error"]
+        if row["of"] != of:
+            of = row["of"]
+            table.add_row(f"[bold cyan]{of}[/]")
+        error = row["error"]
         table.add_row(
-            row["of"],
-            row["system"],
-            row["quantity"],
-            "" if row["exact"] is None else significant(row["exact"], 4),
-            value if error is None else f"{value} ± {significant(error, 2)}",
+            f"{row['system']}: {row['quantity']}",
+            short(row["exact"]),
+            short(row["value"]) + (f" ± {short(error, 2)}" if error is not None else ""),
             "" if row["sigma"] is None else f"{row['sigma']:+.1f} σ",
-            significant(row["limit"] if row["limit"] is not None else row["tolerance"], 3),
+            short(row["limit"] if row["limit"] is not None else row["tolerance"], 3),
             "[green]ok[/]" if row["ok"] else "[red]FAILED[/]",
         )
     return table

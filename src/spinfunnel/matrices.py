@@ -68,8 +68,12 @@ class Matrix:
 
     @cached_property
     def shuffled(self) -> Array:
-        """Eigenvalues of the same entries in random places (one fixed permutation), ascending, shape (M,)."""
-        rng = np.random.default_rng(seeds(0, "shuffle", self.part.row_name))
+        """Eigenvalues of the same entries in random places, ascending, shape (M,)."""
+        return self.shuffle(0)
+
+    def shuffle(self, number: int) -> Array:
+        """Like `shuffled`, for another permutation; which one depends on the matrix's name and `number`."""
+        rng = np.random.default_rng(seeds(number, "shuffle", self.part.row_name))
         return gram_eigenvalues(rng.permutation(self.array.reshape(-1)).reshape(self.array.shape))
 
 

@@ -221,8 +221,8 @@ instrument = Instrument(
     cost=cost,
     each=each,
     judge_row=judge_row,
-    source="By definition; duplicates by random projection (Achlioptas, J. Comput. Syst. Sci. 66 (2003) 671).",
-    what="Dead and duplicate units, dead inputs, NaN and infinities, units of extreme norm, condition number.",
+    source="By definition; duplicates are neighbours in a random projection and are then compared in full.",
+    what="Dead and duplicate units, dead inputs, NaN and infinities, extreme norms, condition number.",
     why="A broken layer spoils every other measurement, and an idle unit is the cheapest thing to remove.",
     judged="not finite, all zero (bad); dead units, dead inputs or units that repeat another up to a factor"
     " (warning; a single zero row is info, since embeddings keep one for padding); a norm 10 times "

@@ -20,6 +20,9 @@ from spinfunnel.instruments.spectrum.series import against_depth
 from spinfunnel.matrices import decomposition_seconds
 from spinfunnel.subject import Subject
 
+#: The columns that a narrow screen shows.
+FIRST = ("name", "part", "alpha", "above_edge", "stable_rank", "M", "N", "depth")
+
 
 def measure(
     subject: Subject,
@@ -30,25 +33,22 @@ def measure(
     readings: Sequence[Reading],
 ) -> Finding:
     """Gather the rows, and draw exponent and rank against depth with the band of the null."""
-    rows = [{"depth": depth, **reading.row} for depth, reading in enumerate(readings, 1)]
-    rows = [
-        {"name": row.pop("name"), "part": row.pop("part"), **row, "problem": row.get("problem", "")}
-        for row in rows
-    ]
-    table = Table.of(rows)
-    alphas = table.columns.get("alpha", np.full(len(rows), nan))
-    short = int(np.sum(table.columns.get("tail", np.zeros(len(rows))) < 50))
+    table = in_order(
+        Table.of([{"depth": i, "problem": "", **seen.row} for i, seen in enumerate(readings, 1)])
+    )
+    alphas = table.columns.get("alpha", np.full(len(table), nan))
+    short = int(np.sum(table.columns.get("tail", np.zeros(len(table))) < 50))
     doubts = []
     if short:
         doubts.append(
-            f"{short} of {len(rows)} tails have fewer than 50 eigenvalues: "
+            f"{short} of {len(table)} tails have fewer than 50 eigenvalues: "
             "a power law cannot be told from its rivals there"
         )
     return Finding(
         "spectrum",
         "learned",
         numbers={
-            "matrices": Number(len(rows), kind="count"),
+            "matrices": Number(len(table), kind="count"),
             "median α": Number(
                 float(np.nanmedian(alphas)) if np.isfinite(alphas).any() else nan, kind="median"
             ),
@@ -57,6 +57,12 @@ def measure(
         series=(*(series for reading in readings for series in reading.series), *against_depth(table)),
         doubts=tuple(doubts),
     )
+
+
+def in_order(table: Table) -> Table:
+    """Put first what people look at first."""
+    first = [key for key in FIRST if key in table.columns]
+    return Table({key: table.columns[key] for key in dict.fromkeys([*first, *table.columns])})
 
 
 def judge(finding: Finding) -> Verdict:

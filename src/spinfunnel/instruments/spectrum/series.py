@@ -31,7 +31,7 @@ def density(matrix: Matrix, fewest: int) -> tuple[Series, ...]:
     y, unit = bulk.small / bulk.large, bulk.variance * bulk.large
     # Points crowd at both edges, where the law falls to zero like a square root.
     x = bulk.lower + (bulk.upper - bulk.lower) * (1 - np.cos(np.linspace(0, np.pi, 121)[1:-1])) / 2
-    share = bulk.small / len(ev)
+    share = (bulk.small - len(bulk.spikes)) / len(ev)
     law = share * marchenko_pastur_pdf(x / unit, y) / unit
     name = "Marchenko-Pastur" if bulk.is_mp else "Marchenko-Pastur (does not fit)"
     drawn.append(Series(x, law, label=name, kind="line", **shared))

@@ -1,0 +1,5 @@
+"""`python -m spinfunnel` is the command `spinfunnel`."""
+
+from spinfunnel.cli import main
+
+main()

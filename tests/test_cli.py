@@ -1,0 +1,199 @@
+import io
+import json
+import subprocess
+import sys
+from contextlib import redirect_stderr, redirect_stdout
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+from typer.testing import CliRunner
+
+from spinfunnel import cli
+
+
+def run(*arguments):
+    """Run the command in this process: its exit code, and what it printed."""
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.setattr(sys, "argv", ["spinfunnel", *map(str, arguments)])
+        patch.setenv("COLUMNS", "100")
+        try:
+            cli.main()
+            code = 0
+        except SystemExit as exit:
+            code = exit.code or 0
+    return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
+
+
+@pytest.fixture
+def model(tmp_path):
+    rng = np.random.default_rng(0)
+    u, v = rng.normal(size=(2, 60, 1))
+    structured = rng.normal(size=(60, 60)) + 4 * 60**0.5 * u * v.T / np.linalg.norm(u) / np.linalg.norm(v)
+    weights = {"a.weight": structured.astype(np.float32), "a.bias": np.zeros(60, np.float32)}
+    save_file(weights, tmp_path / "model.safetensors")
+    return tmp_path / "model.safetensors"
+
+
+def test_diagnose_prints_a_report_and_writes_it_where_told(model, tmp_path):
+    done = run("diagnose", model, "--out", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    assert "structured" in done.stdout
+    assert {"report.html", "report.json", "spectrum-layers.csv"} <= {
+        p.name for p in (tmp_path / "out").iterdir()
+    }
+
+
+def test_json_is_all_there_is_on_stdout_and_valid(model):
+    done = run("diagnose", model, "--json", "--effort", "full")
+    document = json.loads(done.stdout)
+    assert document["schema"] == 1
+    assert [t["status"] for t in document["tensors"]] == ["skipped", "analysed"]
+    assert document["findings"][0]["recipe"]["effort"] == "full"
+
+
+def test_only_skip_and_columns_choose_instruments(model):
+    def names(*arguments):
+        return [
+            f["instrument"]
+            for f in json.loads(run("diagnose", model, "--json", *arguments).stdout)["findings"]
+        ]
+
+    assert names("--only", "traps,condition") == ["traps", "condition"]
+    assert "traps" not in names("--skip", "traps")
+    assert names("--columns", "weightwatcher")[-1] == "weightwatcher"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["nothing.safetensors"], "nothing.safetensors"),
+        (["MODEL", "--only", "spectrm"], "did you mean 'spectrum'"),
+        (["MODEL", "--effort", "high"], "quick, normal or full"),
+        (["MODEL", "--budget", "soon"], "90s, 5m or 1h"),
+        (["MODEL", "--budget", "-3s"], "90s, 5m or 1h"),
+        (["MODEL", "--fail-on", "good"], "bad or warning"),
+        (["MODEL", "--columns", "ww"], "only weightwatcher"),
+        (["MODEL", "--jobs", "0"], "at least 1"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_2(model, arguments, said):
+    done = run("diagnose", *[model if a == "MODEL" else a for a in arguments])
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert said in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_the_gate_exits_1_only_when_asked(tmp_path):
+    save_file({"w": np.zeros((30, 30), np.float32)}, tmp_path / "dead.safetensors")
+    assert run("diagnose", tmp_path / "dead.safetensors").returncode == 0
+    assert run("diagnose", tmp_path / "dead.safetensors", "--fail-on", "bad").returncode == 1
+
+
+def test_the_gate_stays_open_for_less_than_its_level(model):
+    assert run("diagnose", model, "--fail-on", "bad", "--only", "condition").returncode == 0
+
+
+def test_a_report_that_is_not_ours_is_not_replaced(model, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "report.html").write_text("my thesis")
+    done = run("diagnose", model, "--out", tmp_path / "out")
+    assert done.returncode == 2
+    assert "--force" in done.stderr
+    assert (tmp_path / "out" / "report.html").read_text() == "my thesis"
+    assert run("diagnose", model, "--out", tmp_path / "out", "--force").returncode == 0
+
+
+def test_a_folder_that_cannot_be_written_is_found_out_before_the_work(model, tmp_path):
+    (tmp_path / "file").write_text("")
+    done = run("diagnose", model, "--out", tmp_path / "file")
+    assert done.returncode == 2
+    assert "cannot write" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_list_names_every_instrument(model):
+    from spinfunnel.instruments import NAMES
+
+    listed = run("list").stdout
+    assert all(name in listed for name in NAMES)
+    assert [one["name"] for one in json.loads(run("list", "--json").stdout)] == list(NAMES)
+
+
+def test_explain_prints_the_card_and_suggests_the_nearest():
+    done = run("explain", "spectrum")
+    for heading in ("What", "Why", "How it judges", "Source", "Calibration"):
+        assert heading in done.stdout
+    assert json.loads(run("explain", "traps", "--json").stdout)["question"] == "learned"
+    missing = run("explain", "trap")
+    assert missing.returncode == 2
+    assert "did you mean 'traps'" in missing.stderr
+
+
+def test_calibrate_prints_rows_and_exits_1_when_one_fails(monkeypatch):
+    done = CliRunner().invoke(cli.app, ["calibrate", "condition", "--json"])
+    rows = json.loads(done.stdout)["rows"]
+    assert done.exit_code == 0
+    assert {"of", "system", "quantity", "kind", "exact", "value", "error", "sigma", "limit", "ok"} <= set(
+        rows[0]
+    )
+    from spinfunnel.instruments import condition
+
+    monkeypatch.setattr(condition, "EXTREME", 1e9)
+    assert CliRunner().invoke(cli.app, ["calibrate", "condition"]).exit_code == 1
+
+
+def test_help_and_version_work():
+    assert "diagnose" in run("--help").stdout
+    version = subprocess.run(
+        [sys.executable, "-m", "spinfunnel", "--version"], capture_output=True, check=True
+    )
+    assert version.stdout.startswith(b"spinfunnel 0.")
+
+
+def test_figures_are_written(model, tmp_path):
+    done = run("diagnose", model, "--only", "spectrum", "--figures", tmp_path / "figures")
+    assert done.returncode == 0, done.stderr
+    assert len(list((tmp_path / "figures").glob("*.svg"))) >= 4
+
+
+def test_hostile_names_do_not_reach_the_terminal(tmp_path):
+    name = "evil\x1b[31m\n[red]x[/red]<script>"
+    save_file({name: np.ones((20, 30), np.float32)}, tmp_path / "m.safetensors")
+    done = run("diagnose", tmp_path / "m.safetensors", "--out", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    assert "\x1b[31m" not in done.stdout
+    assert "<script>\n" not in (tmp_path / "out" / "report.html").read_text()
+
+
+@pytest.mark.slow
+def test_ctrl_c_keeps_finished_work_and_exits_130(tmp_path):
+    import signal
+    import time
+
+    rng = np.random.default_rng(0)
+    save_file(
+        {f"w{i}": rng.normal(size=(900, 900)).astype(np.float32) for i in range(40)},
+        tmp_path / "m.safetensors",
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-m", "spinfunnel", "diagnose", tmp_path / "m.safetensors", "--jobs", "1", "--json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    time.sleep(6)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    rows = json.loads(out)["findings"][0]["tables"]["layers"]["name"]
+    assert 0 < len(rows) < 40
+
+
+@pytest.mark.slow
+def test_the_demo_leaves_four_reports(tmp_path):
+    done = run("demo", "--out", tmp_path / "demo")
+    assert done.returncode == 0, done.stderr
+    assert len(list((tmp_path / "demo").glob("*/report.html"))) == 4
