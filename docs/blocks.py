@@ -1,0 +1,417 @@
+"""The parts of the documentation that are made from the code and from what was measured."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import json
+import re
+import tomllib
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+DOCS = Path(__file__).parent
+ROOT = DOCS.parent
+SOURCE = ROOT / "src" / "spinfunnel"
+
+
+# Markdown.
+
+
+def table(heads: list[str], rows: list[list[str]]) -> str:
+    """Write a markdown table; vertical bars in cells are escaped."""
+    lines = [heads, [":--" for _ in heads], *rows]
+    return "".join(
+        "| " + " | ".join(str(cell).replace("|", r"\|").replace("\n", " ") for cell in line) + " |\n"
+        for line in lines
+    )
+
+
+def prose(docstring: str | None) -> str:
+    """Turn a docstring in the house's style into markdown: sections to lists, examples to fenced blocks."""
+    out: list[str] = []
+    section = example = False
+    for line in inspect.cleandoc(docstring or "").splitlines():
+        text = line.strip()
+        if example and not text:
+            out.append("```")
+        if not example and text.startswith(">>>"):
+            out += ["", "```pycon"]
+        example = bool(text) and (example or text.startswith(">>>"))
+        item = re.match(r"( {4})(\S[^:]*): (.*)", line) if section and not example else None
+        if re.fullmatch(r"(Args|Attributes|Raises|Returns):", text):
+            section = True
+            out += ["", f"**{text}**", ""]
+        elif item:
+            out.append(f"- `{item[2]}`: {item[3]}")
+        else:
+            section = section and (not text or line.startswith(" "))
+            out.append(line if example or not section else f"  {text}")
+    text = "\n".join([*map(str.rstrip, out), *(["```"] if example else [])])
+    return re.sub(r"\n{3,}", "\n\n", text.rstrip()) + "\n"
+
+
+# Reference: the command line.
+
+
+def commands() -> str:
+    """Every command with its arguments and options, from the objects that parse them."""
+    import typer.main
+
+    from spinfunnel.cli import app
+
+    group = typer.main.get_command(app)
+    text = ""
+    for name, command in group.commands.items():  # type: ignore[attr-defined]
+        arguments = [p for p in command.params if p.param_type_name == "argument"]
+        usage = " ".join(a.name.upper() if a.required else f"[{a.name.upper()}]" for a in arguments)
+        rows = []
+        for param in command.params:
+            if getattr(param, "hidden", False):
+                continue
+            word = param.name.upper() if param in arguments else ", ".join(sorted(param.opts, key=len))
+            default = f"`{param.default}`" if param.default not in (None, "") else ""
+            default = "" if param.default is False else default
+            rows.append([f"`{word}`", default, getattr(param, "help", "") or ""])
+        text += f"## {name}\n\n{inspect.cleandoc(command.help)}\n\n"
+        text += f"```text\nspinfunnel {name} [OPTIONS]{' ' * bool(usage)}{usage}\n```\n\n"
+        text += table(["option", "default", "meaning"], rows) + "\n"
+    return text.rstrip() + "\n"
+
+
+# Reference: instruments and their calibration.
+
+
+def cards() -> str:
+    """The card of every instrument, and how often it was wrong where the answer is known."""
+    from spinfunnel.core import QUESTIONS
+    from spinfunnel.instruments import NAMES, instrument
+
+    text = ""
+    for name in NAMES:
+        one = instrument(name)
+        text += f"## {name}\n\n{one.what}\n\n"
+        text += f"*{QUESTIONS[one.question]}* Needs: {', '.join(sorted(one.needs))}. "
+        text += "Runs by default.\n\n" if one.default else "Runs only when it is asked for.\n\n"
+        text += f"**Why.** {one.why}\n\n**How it judges.** {one.judged}\n\n**Source.** {one.source}\n\n"
+        rows = [row for row in recorded().get("rows", []) if row["of"] == name]
+        if rows:
+            text += f"**Calibration.**\n\n{calibration_rows(rows)}\n"
+        elif one.calibrations:
+            text += "**Calibration.** Not recorded yet: `make calibrate` does it.\n\n"
+    return text.rstrip() + "\n"
+
+
+@cache
+def recorded() -> dict[str, Any]:
+    """The calibration that ships with the package; empty when none was recorded."""
+    path = SOURCE / "data" / "calibration.json"
+    found: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
+    return found
+
+
+def short(value: float | None, digits: int = 3) -> str:
+    """Write a number, or nothing where there is none."""
+    from spinfunnel.core import significant
+
+    return "" if value is None else significant(value, digits)
+
+
+def calibration_rows(rows: list[dict[str, Any]]) -> str:
+    """All rows of a calibration, as `spinfunnel calibrate` prints them."""
+    cells = []
+    for row in rows:
+        error = f" ± {short(row['error'], 2)}" if row["error"] is not None else ""
+        limit = row["limit"] if row["limit"] is not None else row["tolerance"]
+        sigma = f"{row['sigma']:+.1f} σ" if row["sigma"] is not None else ""
+        ok = "ok" if row["ok"] else "**failed**"
+        measured = f"{short(row['value'])}{error}"
+        cells.append([row["system"], row["quantity"], short(row["exact"]), measured, sigma, short(limit), ok])
+    return table(["system", "quantity", "known", "measured", "deviation", "limit", ""], cells)
+
+
+def maths_calibration() -> str:
+    """The rows of the maths modules."""
+    from spinfunnel.instruments import NAMES
+
+    text = ""
+    others = [row for row in recorded().get("rows", []) if row["of"] not in NAMES]
+    for of in dict.fromkeys(row["of"] for row in others):
+        text += f"## {of}\n\n{calibration_rows([row for row in others if row['of'] == of])}\n"
+    return text.rstrip() + "\n" if text else "Not recorded yet.\n"
+
+
+def calibration_table() -> str:
+    """One line for each instrument and module: how many rows, how many failed, worst rates."""
+    document = recorded()
+    if not document:
+        return "Not recorded yet: `make calibrate` does it.\n"
+    rows, lines = document["rows"], []
+    for of in dict.fromkeys(row["of"] for row in rows):
+        mine = [row for row in rows if row["of"] == of]
+        sigmas = [abs(row["sigma"]) for row in mine if row["sigma"] is not None]
+        lines.append(
+            [
+                f"`{of}`",
+                str(len(mine)),
+                str(sum(not row["ok"] for row in mine)),
+                pooled(mine, "≤"),
+                pooled(mine, "≥"),
+                f"{max(sigmas):.1f} σ" if sigmas else "",
+            ]
+        )
+    heads = ["of", "rows", "failed", "false alarms", "found what was planted", "largest deviation"]
+    made = document["versions"]
+    said = f"{len(rows)} rows, {sum(not row['ok'] for row in rows)} failed; effort {document['effort']}, "
+    said += f"seed {document['seed']}, spinfunnel {made['spinfunnel']}, numpy {made['numpy']}.\n"
+    return f"{table(heads, lines)}\n{said}"
+
+
+def pooled(rows: list[dict[str, Any]], sign: str) -> str:
+    """Pool the rate rows of one sign: all k of all n."""
+    found = [re.search(rf"\((\d+) of (\d+), {sign}\)$", row["quantity"]) for row in rows]
+    k, n = (sum(int(one[i]) for one in found if one) for i in (1, 2))
+    return f"{k} of {n} ({100 * k / n:.1f} %)" if n else ""
+
+
+def benchmark_table() -> str:
+    """Every row of `make bench`; a rival called limit is a bound on our own cost."""
+    path = ROOT / "benchmarks" / "results.json"
+    if not path.is_file():
+        return "Not recorded yet: `make bench` does it.\n"
+    document = json.loads(path.read_text())
+    rows = document["rows"] if isinstance(document, dict) else document
+    cells = [
+        [
+            row["bench"], row["work"], short(row["ours"]), row["rival_name"], short(row["rival"]),
+            f"{row['ratio']:.2f}", "" if row["target"] is None else f"{row['target']:.2f}",
+            "ok" if row["ok"] else "**missed**",
+        ]
+        for row in rows
+    ]  # fmt: skip
+    heads = ["bench", "work", "ours", "against", "theirs", "ratio", "at least", ""]
+    machines = ", ".join(dict.fromkeys(str(row["machine"]) for row in rows))
+    return f"{table(heads, cells)}\nMachine: {machines}. Ratio = theirs / ours, so more is better for us.\n"
+
+
+# Reference: the report's JSON and the public names.
+
+
+def report_fields() -> str:
+    """The fields of the report's JSON, from the schema that ships."""
+    schema = json.loads((SOURCE / "data" / "report-schema-1.json").read_text())
+    text = f"{schema['description']}\n\n"
+    text += "## Report\n\n" + _fields(schema)
+    for name, part in schema["$defs"].items():
+        if part.get("type") == "object":
+            text += f"\n## {name.capitalize()}\n\n"
+            text += f"{part['description']}\n\n" if "description" in part else ""
+            text += _fields(part)
+    return text
+
+
+def _fields(part: dict[str, Any]) -> str:
+    needed = set(part.get("required", ()))
+    rows = [
+        [
+            f"`{key}`",
+            f"{_type(field)}{'' if key in needed else ', may be absent'}",
+            field.get("description", ""),
+        ]
+        for key, field in part.get("properties", {}).items()
+    ]
+    return table(["field", "type", "meaning"], rows)
+
+
+def _type(field: dict[str, Any]) -> str:
+    if "$ref" in field:
+        return str(field["$ref"]).rsplit("/", 1)[-1]
+    if "const" in field:
+        return f"`{json.dumps(field['const'])}`"
+    if "enum" in field:
+        return ", ".join(f"`{word}`" for word in field["enum"])
+    for key in ("anyOf", "oneOf"):
+        if key in field:
+            return " or ".join(dict.fromkeys(_type(one) for one in field[key]))
+    kinds = field.get("type", "any")
+    kinds = [kinds] if isinstance(kinds, str) else kinds
+    said = " or ".join(kinds)
+    if "array" in kinds and "items" in field:
+        return said.replace("array", f"list of {_type(field['items'])}")
+    if isinstance(field.get("additionalProperties"), dict):
+        return f"{said}, each {_type(field['additionalProperties'])}"
+    return said
+
+
+def public_names() -> str:
+    """The public names, in the order of use, from their docstrings."""
+    import spinfunnel as sf
+    from spinfunnel.instruments import NAMES, instrument
+
+    order = [
+        "diagnose", "Report", "Finding", "Verdict", "Number", "Table", "Series", "Subject", "subject_of",
+        "Instrument", "SpinfunnelError", "BadInput", "UnsafeFile",
+    ]  # fmt: skip
+    names = order + sorted({*sf.__all__} - {*order, "__version__"})
+    text = ""
+    for name in names:
+        one = getattr(sf, name)
+        text += f"## {name}\n\n```py\n{signature(name, one)}\n```\n\n{prose(one.__doc__)}\n"
+        for method, what in _methods(one):
+            shown = f"{name}[instrument]" if method == "__getitem__" else f"{name}.{method}"
+            text += f"### {shown}\n\n"
+            if not isinstance(what, property):
+                text += f"```py\n{signature(method, what)}\n```\n\n"
+            text += f"{prose(inspect.getdoc(what))}\n"
+        if name == "diagnose":
+            text += "## One instrument\n\nEvery instrument is callable by its name, on anything that "
+            text += "`diagnose` takes and on a single array, and gives a `Finding`.\n\n"
+            rows = [[f"`sf.{one}(source, seed=0, effort='normal')`", instrument(one).what] for one in NAMES]
+            text += table(["call", "looks at"], rows) + "\n"
+    return re.sub(r"\n{3,}", "\n\n", text).rstrip() + "\n"
+
+
+def _methods(one: Any) -> Iterator[tuple[str, Any]]:
+    for name, what in vars(one).items() if isinstance(one, type) else ():
+        what = what.__func__ if isinstance(what, classmethod | staticmethod) else what
+        is_ours = inspect.isfunction(what) or isinstance(what, property)
+        if is_ours and inspect.getdoc(what) and (not name.startswith("_") or name == "__getitem__"):
+            yield name, what
+
+
+def signature(name: str, one: Any) -> str:
+    """Write a signature, one parameter a line when it is long."""
+    if isinstance(one, type) and issubclass(one, Exception):
+        return f"class {name}({one.__base__.__name__})"
+    found = inspect.signature(one)
+    bare, said, star = inspect.Parameter.empty, [], False
+    for parameter in found.parameters.values():
+        if parameter.name in ("self", "cls"):
+            continue
+        if parameter.kind is parameter.KEYWORD_ONLY and not star:
+            star = True
+            said.append("*")
+        prefix = {parameter.VAR_POSITIONAL: "*", parameter.VAR_KEYWORD: "**"}.get(parameter.kind, "")
+        kind = "" if parameter.annotation is bare else f": {_annotation(parameter.annotation)}"
+        default = "" if parameter.default is bare else f" = {_default(parameter.default)}"
+        said.append(f"{prefix}{parameter.name}{kind}{default}")
+    gives = found.return_annotation
+    arrow = "" if gives is bare or isinstance(one, type) else f" -> {_annotation(gives)}"
+    line = f"{name}({', '.join(said)}){arrow}"
+    if len(line) <= 90:
+        return line
+    return f"{name}(\n" + "".join(f"    {part},\n" for part in said) + f"){arrow}"
+
+
+def _annotation(annotation: Any) -> str:
+    return annotation if isinstance(annotation, str) else getattr(annotation, "__name__", str(annotation))
+
+
+def _default(value: Any) -> str:
+    return "..." if "factory" in repr(value) else repr(value)
+
+
+# The architecture.
+
+
+def floors() -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    """Give the floors from the top, as import-linter holds them: name, [(module, what it is for)]."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    layers = next(one["layers"] for one in contracts if one["type"] == "layers")
+    for layer in layers:
+        yield layer, [(name.strip("() "), _purpose(name.strip("() "))) for name in layer.split("|")]
+
+
+def _purpose(module: str) -> str:
+    path = SOURCE / f"{module}.py"
+    path = path if path.is_file() else SOURCE / module / "__init__.py"
+    if not path.is_file():
+        return ""
+    said = ast.get_docstring(ast.parse(path.read_text())) or ""
+    first = " ".join(said.split("\n\n")[0].split())
+    return first if first.endswith(".") else f"{first}."
+
+
+def floor_drawing() -> str:
+    """The floors as a drawing; what is planned is dashed."""
+    rows = list(floors())
+    wide, high, gap = 640, 30, 8
+    total = len(rows) * (high + gap)
+    parts = [
+        f'<div><svg viewBox="0 0 {wide + 70} {total}" width="100%" role="img" fill="none" '
+        'stroke="currentColor" '
+        f'aria-label="The floors of the package, from cli at the top to core at the bottom">'
+    ]
+    for i, (_, modules) in enumerate(rows):
+        y, width = i * (high + gap), (wide - gap * (len(modules) - 1)) / len(modules)
+        for j, (module, purpose) in enumerate(modules):
+            x = j * (width + gap)
+            dash = "" if purpose else ' stroke-dasharray="4 4" opacity="0.55"'
+            words = module if purpose else f"{module} (planned)"
+            parts.append(
+                f'<rect x="{x + 1:g}" y="{y + 1}" width="{width - 2:g}" height="{high - 2}" rx="4"{dash}/>'
+            )
+            parts.append(
+                f'<text x="{x + width / 2:g}" y="{y + 20}" font-size="14" text-anchor="middle" '
+                f'fill="currentColor" stroke="none">{words}</text>'
+            )
+    x = wide + 22
+    parts.append(f'<path d="M{x} 10 V{total - 20} m-6 -10 l6 10 l6 -10"/>')
+    parts.append(
+        f'<text x="{x + 18}" y="{total / 2:g}" font-size="14" text-anchor="middle" fill="currentColor" '
+        f'stroke="none" transform="rotate(90 {x + 18} {total / 2:g})">imports</text>'
+    )
+    return "\n".join([*parts, "</svg></div>"]) + "\n"
+
+
+def floor_table() -> str:
+    """What each module is for: the first line of its docstring."""
+    rows = [[f"`{module}`", purpose] for _, modules in floors() for module, purpose in modules if purpose]
+    return table(["module", "what it is for"], rows)
+
+
+def planned_floors() -> str:
+    """The floors that are drawn but not built."""
+    names = [f"`{module}`" for _, modules in floors() for module, purpose in modules if not purpose]
+    return f"Planned, and not there yet: {', '.join(names)}.\n" if names else "All of them are built.\n"
+
+
+def question_table() -> str:
+    """Which instruments answer which question today."""
+    from spinfunnel.core import QUESTIONS
+    from spinfunnel.instruments import NAMES, instrument
+
+    rows = []
+    for key, question in QUESTIONS.items():
+        mine = [instrument(name) for name in NAMES if instrument(name).question == key]
+        needs = ", ".join(sorted({need for one in mine for need in one.needs}))
+        rows.append([question, ", ".join(f"`{one.name}`" for one in mine) or "planned", needs])
+    return table(["question", "instruments today", "what they need"], rows)
+
+
+def weightwatcher_table() -> str:
+    """Where our value differs: theirs as recorded, ours measured now on the same arrays."""
+    from measure_weightwatcher import differences
+
+    record = json.loads((DOCS / "weightwatcher.json").read_text())
+    ours = differences()
+    rows = [[what, record["found"][key], said] for key, (what, said) in ours.items()]
+    return table(["what was tried", f"WeightWatcher {record['version']}", "spinfunnel"], rows)
+
+
+BLOCKS: dict[str, Callable[[], str]] = {
+    "benchmarks": benchmark_table,
+    "calibration": calibration_table,
+    "calibration of the maths": maths_calibration,
+    "command line": commands,
+    "floors": floor_drawing,
+    "instruments": cards,
+    "modules": floor_table,
+    "planned floors": planned_floors,
+    "public names": public_names,
+    "questions": question_table,
+    "report fields": report_fields,
+    "weightwatcher": weightwatcher_table,
+}

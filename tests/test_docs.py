@@ -1,0 +1,199 @@
+"""The documentation tells the truth: its examples run, its outputs are true, and its pages are complete."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import spinfunnel as sf
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "docs"))
+
+import generate  # noqa: E402
+
+FENCE = re.compile(
+    r'^```(?P<language>\w*)(?: title="(?P<title>[^"]*)")?\n(?P<code>.*?)^```', re.DOTALL | re.MULTILINE
+)
+PAGES = generate.pages()
+
+
+def blocks(path: Path, *languages: str) -> list[str]:
+    text = path.read_text(encoding="utf-8")
+    return [
+        found["code"]
+        for found in FENCE.finditer(text)
+        if found["language"] in languages and not found["title"]
+    ]
+
+
+def files_told(path: Path) -> dict[str, str]:
+    """The files that a page tells the reader to write, by the path in their title."""
+    text = path.read_text(encoding="utf-8")
+    return {found["title"]: found["code"] for found in FENCE.finditer(text) if found["title"]}
+
+
+def ids(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(generate.sandbox(tmp_path))
+    return tmp_path
+
+
+@pytest.mark.parametrize("path", [path for path in PAGES if blocks(path, "python")], ids=ids)
+def test_python_examples_run(path: Path, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names: dict[str, object] = {"__name__": "__example__"}
+    for code in blocks(path, "python"):
+        capsys.readouterr()
+        exec(compile(code, str(path), "exec"), names)
+        # a comment after a print says what it prints
+        promised = re.findall(r"^print\(.*\)\s+# (.+)$", code, re.MULTILINE)
+        printed = capsys.readouterr().out.splitlines()
+        if promised:
+            assert printed == promised, f"{ids(path)} promises what it does not print"
+
+
+def shown_commands() -> list[tuple[str, str, str]]:
+    """Every `$ spinfunnel` of every page that is not generated, with the output the page shows."""
+    found = []
+    for path in PAGES:
+        text = generate.MARK.sub("", path.read_text(encoding="utf-8"))
+        for fence in FENCE.finditer(text):
+            if fence["language"] in ("console", "bash") and fence["code"].startswith("$ spinfunnel"):
+                command, _, output = fence["code"].partition("\n")
+                found.append((ids(path), command.removeprefix("$ "), output))
+    return found
+
+
+@pytest.mark.parametrize(("page", "command", "output"), shown_commands())
+def test_commands_run(page: str, command: str, output: str, here: Path) -> None:
+    printed = generate.command_output(command, here)
+    assert printed
+    assert not output or generate.alike(output, printed)
+
+
+def test_the_instrument_of_contributing_works(tmp_path: Path) -> None:
+    """Do what CONTRIBUTING says, literally, in a copy: four files, and everything else follows."""
+    files = files_told(ROOT / "CONTRIBUTING.md")
+    assert list(files) == [
+        "src/spinfunnel/instruments/balance.py",
+        "tests/instruments/test_balance.py",
+        "tests/mutants/test_balance_mutant.py",
+    ]
+    shutil.copytree(ROOT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    for name, code in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(code, encoding="utf-8")
+    register = tmp_path / "src" / "spinfunnel" / "instruments" / "__init__.py"
+    line = "NAMES: tuple[str, ...] = (\n"
+    register.write_text(register.read_text().replace(line, f'{line}    "balance",\n'), encoding="utf-8")
+
+    def run(*command: str) -> str:
+        done = subprocess.run(
+            [sys.executable, *command], cwd=generate.sandbox(tmp_path), capture_output=True, text=True,
+            env={**os.environ, "PYTHONPATH": str(tmp_path / "src")}, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    tests = list(files)[1:]
+    assert "4 passed" in run("-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", *tests)
+    run("-m", "doctest", next(iter(files)))
+    shown = run(
+        "-c",
+        "import spinfunnel as sf, spinfunnel.cli, sys\n"
+        "assert 'src' in sf.__file__ and sf.__file__.startswith(sys.argv[1])\n"
+        "report = sf.diagnose('model.safetensors', only=['balance'])\n"
+        "print(report)\n"
+        "sys.argv[1:] = ['explain', 'balance']\n"
+        "spinfunnel.cli.main()",
+        str(tmp_path),
+    )
+    assert "matrices have more entries of one sign" in shown
+    assert "Initialisations are symmetric" in shown
+
+
+def test_generated_parts_are_current() -> None:
+    assert [ids(path) for path in generate.stale()] == [], "run `make docs`"
+
+
+def test_a_stale_part_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("before\n<!-- generated: questions -->\nold\n<!-- end -->\nafter\n", encoding="utf-8")
+    monkeypatch.setattr(generate, "pages", lambda: [page])
+    text = generate.stale()[page]
+    assert text.startswith("before\n")
+    assert text.endswith("<!-- end -->\nafter\n")
+    assert "What did it learn?" in text
+    page.write_text(text, encoding="utf-8")
+    assert generate.stale() == {}
+    page.write_text(text.replace("What did", "What has"), encoding="utf-8")
+    assert page in generate.stale()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "same"),
+    [
+        ("alpha 2.31 of 12", "alpha 2.32 of 12", True),  # a last digit
+        ("alpha 2.31 of 12", "alpha 2.61 of 12", False),
+        ("alpha 2.31 of 12", "alpha 2.31 of 13", False),  # a count must be exact
+        ("structured 2.31", "like noise 2.31", False),
+    ],
+)
+def test_only_last_digits_may_differ(old: str, new: str, same: bool) -> None:
+    assert generate.alike(old, new) is same
+
+
+def test_every_column_is_explained(here: Path) -> None:
+    """Under full effort, `spectrum` gives no column that reading.md does not explain."""
+    text = (ROOT / "docs" / "reading.md").read_text(encoding="utf-8")
+    explained = set(re.findall(r"`(\w+)`", text.split("## Columns of the table")[1]))
+    given = set()
+    for name in ("trained", "untrained"):
+        report = sf.diagnose(f"{name}.safetensors", only=["spectrum"], effort="full")
+        given |= set(report["spectrum"].tables["layers"].columns)
+    assert given - {"name", "part"} <= explained
+
+
+def test_pictures_are_there_and_small() -> None:
+    for path in PAGES:
+        for target in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", path.read_text(encoding="utf-8")):
+            picture = path.parent / target
+            assert picture.is_file(), f"{ids(path)} shows {target}, which is not there"
+            assert 10_000 < picture.stat().st_size < 300_000
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    for path in PAGES:
+        for target in re.findall(r"(?<!!)\[[^\]]*\]\(([^)#]+)[^)]*\)", path.read_text(encoding="utf-8")):
+            if not target.startswith("http"):
+                assert (path.parent / target).exists(), f"{ids(path)} links to {target}"
+
+
+def test_the_site_builds_strictly_and_fetches_nothing(tmp_path: Path) -> None:
+    pytest.importorskip("mkdocs")
+    done = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    built = list(tmp_path.rglob("*.html"))
+    assert len(built) >= len(PAGES) - 2
+    fetched = re.compile(r"<(?:script|img|iframe|source|link)\b[^>]*(?:src|href)=[\"']?(?:https?:)?//[^>]*>")
+    for page in built:
+        assert fetched.findall(page.read_text(encoding="utf-8")) == [], page.name
+
+
+def test_readme_names_what_a_newcomer_types() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    for words in ("make demo", "make test", "pip install spinfunnel", "download.pytorch.org/whl/cpu"):
+        assert words in text
