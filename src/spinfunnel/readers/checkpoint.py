@@ -55,6 +55,8 @@ NARROW = {
         "float8_e8m0fnu",
     )
 }
+#: Types that PyTorch and numpy both have.
+SHARED = set(map(str, map(np.dtype, "?bBhHiIlLefdFD")))
 #: More entries than any model has: a file that unfolds into this many is made to exhaust memory.
 MOST_ENTRIES = 1_000_000
 
@@ -122,7 +124,7 @@ def describe_torch(name: str, value: torch.Tensor) -> tuple[Tensor, object]:
         reason = "on the meta device: it has no values"
     elif value.is_quantized or value.layout != torch.strided or value.is_nested:
         reason = f"{'quantised' if value.is_quantized else 'sparse or nested'} storage is not read"
-    elif dtype not in NARROW and dtype not in np.sctypeDict:
+    elif dtype not in NARROW and dtype not in SHARED:
         reason = f"{dtype}: numpy has no such type"
     elif value.numel() * value.element_size() > value.untyped_storage().nbytes():
         reason = "it has more numbers than are stored: a view that repeats them"
