@@ -40,7 +40,10 @@ STYLE: dict[str, Any] = {
     "xtick.minor.width": 0.4,
     "ytick.minor.width": 0.4,
     "legend.fontsize": 7,
-    "legend.frameon": False,
+    "legend.frameon": True,
+    "legend.framealpha": 0.85,
+    "legend.edgecolor": "none",
+    "legend.borderpad": 0.1,
     "legend.handlelength": 1.4,
     "lines.linewidth": 1.2,
     "pdf.fonttype": 42,
@@ -79,12 +82,12 @@ def figures(findings: dict[str, Finding], format: str) -> Iterator[tuple[str, by
         for row, group in panels(found).items():
             for panel in group:
                 with matplotlib.rc_context(style):
-                    figure = Figure(figsize=COLUMN, layout="constrained")
+                    figure = Figure(figsize=COLUMN)
                     _draw(figure, panel, data, judged)
                     yield _name(instrument, panel.title, row, format), _saved(figure, format)
         for image in found.images:
             with matplotlib.rc_context(style):
-                figure = Figure(figsize=COLUMN, layout="constrained")
+                figure = Figure(figsize=COLUMN)
                 _picture(figure, image)
                 yield _name(instrument, "image", image.label, format), _saved(figure, format)
 
@@ -111,7 +114,7 @@ def _judged(found: Finding) -> dict[str, str]:
 
 def _draw(figure: Any, panel: Panel, data: frozenset[str], judged: dict[str, str]) -> None:
     solid = any(one.kind in ("surface", "scatter3d") for one in panel.series)
-    axes = figure.add_subplot(projection="3d" if solid else None)
+    axes = figure.add_axes((0.17, 0.18, 0.80, 0.73), projection="3d" if solid else None)
     for series, ink in zip(panel.series, inks(panel, data), strict=True):
         _series(axes, series, INKS[ink], judged)
     for which, (letter, axis) in enumerate(zip("xyz", panel.axes, strict=False)):

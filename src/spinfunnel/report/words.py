@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
@@ -79,7 +80,7 @@ def percent(share: float) -> str:
         return "< 0.1 %"
     if 0.999 < share < 1:
         return "> 99.9 %"
-    return f"{100 * share:.3g} %" if share >= 0.1 else f"{100 * share:.1f} %"
+    return f"{100 * share:.{3 if share >= 0.1 else 2}g} %"
 
 
 def scalar(value: Any) -> Any:
@@ -98,13 +99,13 @@ def ending(names: Sequence[str]) -> str:
 
 
 def short(names: Sequence[str], width: int) -> list[str]:
-    """Shorten dotted names: without their common ending, the first parts to a letter, numbers kept.
+    """Shorten dotted names: without their common ending, and where they do not fit, by first letters.
 
-    Names that begin alike are shortened alike, so far that nine in ten of them fit; what is still too long
-    loses its middle.
+    Of names that begin alike, the beginning they share goes first, for all of them, unless nine in ten fit;
+    then each loses the parts at its left. What is still too long loses its middle.
 
-    >>> short(["encoder.layer.0.attention.output.dense", "encoder.layer.1.output.dense", "head.dense"], 30)
-    ['e.layer.0.attention.output', 'e.layer.1.output', 'head']
+    >>> short(["encoder.layer.0.attention.output.dense", "encoder.layer.1.output.dense", "head.dense"], 24)
+    ['e.l.0.attention.output', 'e.l.1.output', 'head']
     """
     end = ending(names)
     groups: dict[str, list[list[str]]] = {}
@@ -113,17 +114,21 @@ def short(names: Sequence[str], width: int) -> list[str]:
         groups.setdefault(parts[0], []).append(parts)
     found: dict[str, str] = {}
     for group in groups.values():
-        for cut in range(max(map(len, group))):
-            written = [_cut(parts, cut) for parts in group]
-            if sum(cell_len(name) <= width for name in written) >= 0.9 * len(group):
-                break
-        found |= {".".join(parts): middle(one, width) for parts, one in zip(group, written, strict=True)}
+        fit = sum(cell_len(".".join(parts)) <= width for parts in group) >= 0.9 * len(group)
+        alike = takewhile(
+            lambda column: len(set(column)) == 1, zip(*(parts[:-1] for parts in group), strict=False)
+        )
+        shared = 0 if fit else len(list(alike))
+        for parts in group:
+            for count in range(shared, len(parts)):
+                if cell_len(written := _initials(parts, count)) <= width:
+                    break
+            found[".".join(parts)] = middle(written, width)
     return [found[name.removesuffix(end)] for name in names]
 
 
-def _cut(parts: Sequence[str], count: int) -> str:
-    """Write a dotted name with its first `count` parts, but never the last, as their first letters."""
-    count = min(count, len(parts) - 1)
+def _initials(parts: Sequence[str], count: int) -> str:
+    """Write a dotted name with its first `count` parts as their first letters; numbers stay."""
     return ".".join([part if part.isdigit() else part[:1] for part in parts[:count]] + list(parts[count:]))
 
 

@@ -1,0 +1,265 @@
+"""The page in a real browser: it draws, sorts, filters, answers, fits, and asks the network for nothing."""
+
+import os
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from report_example import HOSTILE, make_report
+
+from spinfunnel.report.words import visible
+
+pytestmark = pytest.mark.slow
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+SHOTS = Path(os.environ.get("SPINFUNNEL_SCREENSHOTS", "screenshots"))
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if CHROMIUM is None:
+        if os.environ.get("REQUIRE_BROWSER") == "1":
+            pytest.fail("REQUIRE_BROWSER=1, and there is no chromium")
+        pytest.skip("chromium is absent")
+    sync = pytest.importorskip("playwright.sync_api")
+    with sync.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def file(report, tmp_path_factory):
+    return report.html(tmp_path_factory.mktemp("page") / "report.html")
+
+
+@pytest.fixture
+def visit(browser):
+    """Open a page; whatever it complains of or asks for is an error when the test ends."""
+    contexts, complaints, asked = [], [], []
+
+    def visit(file, *, width=1360, height=900, scheme="light"):
+        context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("dialog", lambda dialog: complaints.append(f"dialog: {dialog.message}"))
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(file.as_uri())
+        page.add_style_tag(content="html { scroll-behavior: auto !important }")
+        return page
+
+    yield visit
+    for context in contexts:
+        context.close()
+    assert complaints == []
+    assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
+    assert len([url for url in asked if url.startswith("file:")]) == len(contexts)
+
+
+def finding(page):
+    host = page.locator(".finding").first
+    host.scroll_into_view_if_needed()
+    page.wait_for_selector(".finding .detail .js-plotly-plot .main-svg")
+    return host
+
+
+def column(host, nth):
+    return host.locator(f".list tbody td:nth-child({nth})").all_inner_texts()
+
+
+def head(host, key):
+    return host.locator(f".list th button[data-key={key}]")
+
+
+def keep(page, name):
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SHOTS / f"{name}.png")
+
+
+def colours_in(page, locator):
+    """How many different colours a picture has, and the share of its commonest."""
+    import io
+
+    from PIL import Image
+
+    image = Image.open(io.BytesIO(locator.screenshot())).convert("RGB")
+    counts = sorted((n for n, _ in image.getcolors(1 << 20)), reverse=True)
+    return len(counts), counts[0] / sum(counts)
+
+
+def test_sorting_by_number_and_by_name(visit, file):
+    host = finding(visit(file))
+    assert column(host, 1)[0] == visible(HOSTILE[8]), "the worst row comes first"
+    head(host, "largest").click()
+    values = [float(text) for text in column(host, 7)]
+    assert values == sorted(values, reverse=True)
+    assert values[-1] < -1000 < 1000 < values[0], "1000 is more than 900, whatever the letters say"
+    assert any(100 < value < 1000 for value in values)
+    head(host, "alpha").click()
+    shown = column(host, 5)
+    values = [float(text) for text in shown[:-1]]
+    assert values == sorted(values, reverse=True)
+    assert values[0] > 10 > values[-1], "10 is more than 9"
+    assert shown[-1] == "–", "what is unknown comes last"
+    head(host, "alpha").press("Enter")
+    assert [float(text) for text in column(host, 5)[:-1]] == sorted(values)
+    assert column(host, 5)[-1] == "–", "in both directions"
+    assert host.locator(".list th[aria-sort=ascending]").count() == 1
+
+
+def test_filter_by_text_and_by_label(visit, file):
+    host = finding(visit(file))
+    host.locator(".list input[type=search]").fill("SCRIPT>")
+    assert len(column(host, 1)) == 2
+    assert "1–2 of 2 (filtered from 12)" in host.locator(".pager output").first.inner_text()
+    host.locator(".list input[type=search]").fill("no such")
+    assert column(host, 1) == []
+    host.locator(".list input[type=search]").fill("")
+    host.locator(".tools button", has_text="cannot tell").first.click()
+    assert len(column(host, 1)) == 1
+    host.locator(".tools button", has_text="structured").first.click()
+    assert len(column(host, 1)) == 10
+
+
+def test_picking_a_row_redraws(visit, file):
+    page = visit(file)
+    host = finding(page)
+    drawn = "() => document.querySelector('.detail .js-plotly-plot').data.map((t) => t.x.length)"
+    before, title = page.evaluate(drawn), host.locator(".detail h4").first.inner_text()
+    host.locator(".list tbody tr").nth(5).click()
+    page.wait_for_selector(".finding .detail .js-plotly-plot .main-svg")
+    assert host.locator(".detail h4").first.inner_text() == visible(HOSTILE[3]) != title
+    page.wait_for_function(f"(before) => JSON.stringify(({drawn})()) !== JSON.stringify(before)", arg=before)
+    assert host.locator("tr[aria-selected=true]").count() == 1
+    host.locator(".list tbody tr").nth(5).press("ArrowDown")
+    page.keyboard.press("Enter")
+    assert host.locator(".detail h4").first.inner_text() == visible(HOSTILE[5])
+
+
+def test_plots_are_drawn_and_answer(visit, file):
+    page = visit(file)
+    host = finding(page)
+    for selector in (".detail .panel >> nth=0", ".detail .panel >> nth=1", ".wide .panel >> nth=0"):
+        panel = host.locator(selector)
+        panel.scroll_into_view_if_needed()
+        panel.locator(".main-svg").first.wait_for()
+        page.wait_for_timeout(300)
+        colours, commonest = colours_in(page, panel.locator(".js-plotly-plot"))
+        assert colours > 60, selector
+        assert 0.4 < commonest < 0.97, selector
+    plot = host.locator(".detail .js-plotly-plot").first
+    plot.scroll_into_view_if_needed()
+    read = "(node) => node._fullLayout.xaxis.range.slice()"
+    before = plot.evaluate(read)
+    box = plot.locator(".nsewdrag").first.bounding_box()
+    page.mouse.move(box["x"] + 0.3 * box["width"], box["y"] + 0.3 * box["height"])
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.7 * box["width"], box["y"] + 0.7 * box["height"], steps=8)
+    page.mouse.up()
+    page.wait_for_timeout(600)
+    after = plot.evaluate(read)
+    assert before[0] < after[0] < after[1] < before[1], "dragging zooms"
+
+
+def test_points_that_stand_for_rows_name_and_pick_them(visit, file):
+    page = visit(file)
+    host = finding(page)
+    points = host.locator(".wide .panel .points path.point")
+    points.first.wait_for()
+    box = points.nth(1).bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.wait_for_selector(".hovertext")
+    assert HOSTILE[1] in page.locator(".hovertext").text_content(), "as text, whatever Plotly reads as HTML"
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    assert host.locator(".detail h4").first.inner_text() == HOSTILE[1]
+
+
+def test_a_cell_of_the_strip_names_and_picks_its_matrix(visit, file):
+    page = visit(file)
+    cells = page.locator("#strip .cells").first.locator("i")
+    assert cells.count() == len(HOSTILE)
+    cells.nth(6).hover()
+    assert visible(HOSTILE[6]) in page.locator("#tip").inner_text()
+    cells.nth(6).click()
+    host = finding(page)
+    assert host.locator(".detail h4").first.inner_text() == visible(HOSTILE[6])
+    assert host.locator("tr[aria-selected=true]").is_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 768, 1360])
+def test_it_fits_and_is_kept(visit, file, width, scheme):
+    page = visit(file, width=width, height=900, scheme=scheme)
+    finding(page)
+    for opened in page.locator("details").all():
+        opened.evaluate("(node) => { node.open = true }")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    dark = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert (sum(map(int, dark[4:-1].split(","))) < 150) == (scheme == "dark")
+    page.evaluate("scrollTo(0, 0)")
+    keep(page, f"summary-{width}-{scheme}")
+    page.locator(".finding").first.evaluate("(node) => node.scrollIntoView()")
+    page.wait_for_timeout(700)
+    keep(page, f"finding-{width}-{scheme}")
+
+
+def test_changing_to_dark_repaints_the_plots(visit, file):
+    page = visit(file)
+    finding(page)
+    ink = "() => document.querySelector('.detail .js-plotly-plot').layout.font.color"
+    before = page.evaluate(ink)
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_function(f"(before) => ({ink})() !== before", arg=before)
+
+
+@pytest.mark.parametrize("rows", [1, 500])
+def test_few_and_many_rows(visit, tmp_path, rows):
+    names = [f"model.layers.{i // 7}.block_{i % 7}.weight" for i in range(rows)]
+    report = make_report(names, size=(24, 32))
+    page = visit(report.html(tmp_path / "r.html"))
+    host = finding(page)
+    assert len(column(host, 1)) == min(rows, 20)
+    if rows > 20:
+        host.locator(".pager button", has_text="Next").first.click()
+        assert "21–40 of 500" in host.locator(".pager output").first.inner_text()
+        head(host, "name").click()
+        assert [text.split(".")[-2] for text in column(host, 1)[6:8]] == ["0", "1"], "2 before 10"
+    page.locator(".finding").first.evaluate("(node) => node.scrollIntoView()")
+    page.wait_for_timeout(700)
+    keep(page, f"rows-{rows}")
+
+
+def test_every_kind_of_series_is_drawn(visit, report, tmp_path):
+    import numpy as np
+
+    from spinfunnel.core import Axis, Finding, Series
+
+    x, y = np.linspace(1, 2, 5), np.linspace(1, 3, 5)
+    three = (Axis("x"), Axis("y"), Axis("z"))
+    series = (
+        Series(x, y, low=y - 1, high=y + 1, kind="band", panel="band"),
+        Series(x, np.array([1, 2, np.nan, 2, 1]), kind="tree", panel="tree"),
+        Series(x, y, z=y, kind="scatter3d", axes=three, panel="scatter3d"),
+        Series(x, y[:4], z=np.outer(y[:4], x), kind="surface", axes=three, panel="surface"),
+    )
+    odd = replace(report, findings={"f": Finding("f", "landscape", series=series)}, verdicts={})
+    page = visit(odd.html(tmp_path / "r.html"), height=1600)
+    page.wait_for_function("document.querySelectorAll('.js-plotly-plot').length === 4")
+    page.wait_for_timeout(1500)
+    for kind in ("band", "tree", "scatter3d", "surface"):
+        panel = page.locator(".panel", has=page.locator("h4", has_text=kind)).first
+        colours, _ = colours_in(page, panel.locator(".js-plotly-plot"))
+        assert colours > 20, kind
+    keep(page, "kinds")
+
+
+def test_printing_is_on_white(visit, file):
+    page = visit(file, scheme="dark")
+    finding(page)
+    page.emulate_media(media="print", color_scheme="dark")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert page.locator("nav").is_hidden()
