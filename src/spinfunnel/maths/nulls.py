@@ -14,7 +14,7 @@ import math
 import os
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -26,7 +26,7 @@ from typing import Any, Literal
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from spinfunnel.core import Array, BadInput, seeds
+from spinfunnel.core import Array, BadInput, Calibration, CalibrationRow, seeds
 from spinfunnel.maths.bulk import fit_bulk
 from spinfunnel.maths.heavy_tails import fit_power_law
 from spinfunnel.maths.random_matrices import top_center_and_scale, wishart_eigenvalues
@@ -265,6 +265,48 @@ def build(path: Path, *, seed: int = 0, share: float = 1.0, told: Callable[[str]
                 table[name][i, j] = np.nanquantile(g, LEVELS)
             _write(path, dict(table))
             told(f"M {small}, N/M {1 / root**2:g}: {time.process_time() - start:.1f} s")
+
+
+# Calibrations.
+
+_SIDES: dict[str, Side] = {"alpha": "lower", "ks": "upper", "second moment": "both", "stable rank": "lower"}
+
+
+def _held_out(shapes: Sequence[tuple[int, int, int]]) -> Callable[[int], Iterator[CalibrationRow]]:
+    """Share of fresh draws of shapes between the nodes of the table that fall below a nominal p-value."""
+
+    def run(seed: int) -> Iterator[CalibrationRow]:
+        for m, n, draws in shapes:
+            sample = draw(m, n, draws, seeds(seed, "held out"))
+            for name, side in _SIDES.items():
+                values = STATISTICS[name].value(sample[name], m, n)
+                p = np.array([null_p_value(name, v, m, n, side=side) for v in values])
+                for level in (0.01, 0.05):
+                    limit = 1.3 * level + 4 * math.sqrt(level / draws)
+                    yield CalibrationRow.rate(
+                        "nulls",
+                        f"noise {m} x {n}",
+                        f"p({name}) below {level}",
+                        k=int((p < level).sum()),
+                        n=draws,
+                        at_most=limit,
+                    )
+
+    return run
+
+
+calibrations = (
+    Calibration(
+        "held-out shapes", "fresh draws", _held_out([(24, 30, 2000), (48, 500, 2000), (100, 130, 2000)])
+    ),
+    Calibration(
+        "held-out shapes, larger",
+        "fresh draws",
+        _held_out([(384, 390, 2000), (384, 30522, 2000), (768, 3072, 1000), (1500, 1600, 500)]),
+        effort="full",
+    ),
+    Calibration("beyond the table", "fresh draws", _held_out([(4096, 4096, 200)]), effort="full"),
+)
 
 
 if __name__ == "__main__":
