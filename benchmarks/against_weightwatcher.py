@@ -6,6 +6,7 @@ from functools import partial
 
 import numpy as np
 import powerlaw
+import torch
 import weightwatcher
 from modules import module_of
 from serve import serve
@@ -14,6 +15,8 @@ from weightwatcher.WW_powerlaw import WWFit
 if __name__ == "__main__":
     logging.disable()
     watcher = weightwatcher.WeightWatcher(model=module_of(sys.argv[1])[0])
+    warm = torch.nn.Sequential(torch.nn.Linear(96, 64))
+    weightwatcher.WeightWatcher(model=warm).analyze(randomize=True, mp_fit=True)
     spectra = np.load(sys.argv[2])
     serve(
         {
