@@ -33,6 +33,9 @@ Progress = Callable[[float, float, str], None]
 #: Longer plans than this (CPU seconds) are spread over processes and kept in the user's cache folder.
 LONG = 10.0
 
+#: Kept results beyond this are deleted, those longest unused first.
+KEPT_BYTES = 500_000_000
+
 #: What the interpreter and the libraries take in each process, in bytes (measured: about 200 MB).
 BASELINE = 200_000_000
 
@@ -141,11 +144,13 @@ def cache_folder() -> Path:
 def _memory() -> Any:
     import joblib
 
+    memory = joblib.Memory(cache_folder(), verbose=0)
     try:
-        (folder := cache_folder()).mkdir(parents=True, exist_ok=True)
+        cache_folder().mkdir(parents=True, exist_ok=True)
+        memory.reduce_size(bytes_limit=KEPT_BYTES)
     except OSError:
         return None  # no cache: a run that is cut short begins again, nothing else is lost
-    return joblib.Memory(folder, verbose=0)
+    return memory
 
 
 @dataclass(frozen=True)
@@ -217,9 +222,10 @@ def plan(
     ]
     seconds = sum(one.cost(subject, effort) for one in able)
     memory = BASELINE + max((decomposition_bytes(part) for part in subject.parts), default=0)
-    if jobs is None:
-        jobs = (os.cpu_count() or 1) if seconds > LONG and subject.weights.path else 1
-    return Plan(subject, able, not_run, effort, seconds, memory, min(jobs, max(1, len(subject.parts))))
+    if subject.weights.path is None or (jobs is None and seconds < LONG):
+        jobs = 1  # arrays in memory are not copied to other processes, which cost a second to start
+    jobs = min(jobs or os.cpu_count() or 1, max(1, len(subject.parts)))
+    return Plan(subject, able, not_run, effort, seconds, memory, jobs)
 
 
 def diagnose(
@@ -300,36 +306,52 @@ def carry_out(
         "versions": report.versions,
     }
     each = tuple(one.name for one in plan.instruments if one.each)
-    units = [_unit(plan, part, each, seed, fingerprint) for part in subject.parts] if each else []
-    readings: dict[int, dict[str, Any]] = {}
-    skipped: dict[int, str] = {}
+    chunks = _chunks(plan) if each else []
+    units = [_unit(plan, chunk, each, seed, fingerprint) for chunk in chunks]
+    readings: dict[str, dict[str, Any]] = {}
     deadline = None if budget is None else time.time() + budget
     try:
         for index, result in run_units(units, jobs=plan.jobs, deadline=deadline, progress=progress):
-            if isinstance(result, Skipped):
-                skipped[index] = result.why
-            elif isinstance(result, Failure):
-                readings[index] = dict.fromkeys(each, result)
-            else:
-                readings[index] = result
+            names = [part.row_name for part in chunks[index]]
+            if isinstance(result, Failure):
+                readings |= {name: dict.fromkeys(each, replace(result, where=name)) for name in names}
+            elif not isinstance(result, Skipped):
+                readings |= dict(zip(names, result, strict=True))
     except KeyboardInterrupt:
         report.interrupted = True
-    left = len(units) - len(readings)
+    readings = {part.row_name: readings[part.row_name] for part in subject.parts if part.row_name in readings}
+    left = len(subject.parts) - len(readings) if each else 0
     for one in plan.instruments:
         _conclude(report, one, subject, readings, left, seed, budget, recipe)
     return report
 
 
-def _unit(plan: Plan, part: Part, each: tuple[str, ...], seed: int, fingerprint: str) -> Unit:
-    here = plan.jobs == 1 or plan.subject.weights.path is None
-    keep = plan.seconds > LONG and plan.subject.weights.path is not None
-    facts = (fingerprint, part, each, plan.effort, seed, versions(), code_digest())
+def _keeps(plan: Plan) -> bool:
+    return plan.seconds > LONG and plan.subject.weights.path is not None
+
+
+def _chunks(plan: Plan) -> list[tuple[Part, ...]]:
+    """Put small matrices together where a unit has a price of its own (another process, a kept result)."""
+    if plan.jobs == 1 and not _keeps(plan):
+        return [(part,) for part in plan.subject.parts]
+    chunks: list[tuple[Part, ...]] = []
+    chunk: tuple[Part, ...] = ()
+    for part in plan.subject.parts:
+        chunk = (*chunk, part)
+        if len(chunk) == 200 or sum(map(decomposition_seconds, chunk)) > 0.5:
+            chunks, chunk = [*chunks, chunk], ()
+    return [*chunks, chunk] if chunk else chunks
+
+
+def _unit(plan: Plan, parts: tuple[Part, ...], each: tuple[str, ...], seed: int, fingerprint: str) -> Unit:
+    source = plan.subject if plan.jobs == 1 else plan.subject.weights.path
+    facts = (fingerprint, parts, each, plan.effort, seed, versions(), code_digest())
     return Unit(
-        part.row_name,
+        parts[0].row_name,
         look,
-        (plan.subject if here else plan.subject.weights.path, part, each, seed, plan.effort),
-        decomposition_seconds(part),
-        hashlib.sha256(repr(facts).encode()).hexdigest() if keep else "",
+        (source, parts, each, seed, plan.effort),
+        sum(map(decomposition_seconds, parts)),
+        hashlib.sha256(repr(facts).encode()).hexdigest() if _keeps(plan) else "",
     )
 
 
@@ -339,11 +361,21 @@ def _opened(path: str) -> Subject:
 
 
 def look(
-    source: Subject | str, part: Part, names: tuple[str, ...], seed: int, effort: Effort
+    source: Subject | str, parts: tuple[Part, ...], names: tuple[str, ...], seed: int, effort: Effort
+) -> list[dict[str, Reading | Failure]]:
+    """Load matrices, one at a time, and let each of the named instruments look at them."""
+    subject = _opened(source) if isinstance(source, str) else source
+    return [_look(subject, part, names, seed, effort) for part in parts]
+
+
+def _look(
+    subject: Subject, part: Part, names: tuple[str, ...], seed: int, effort: Effort
 ) -> dict[str, Reading | Failure]:
-    """Load one matrix and let each of the named instruments look at it."""
-    matrix = (_opened(source) if isinstance(source, str) else source).load(part)
     seen: dict[str, Reading | Failure] = {}
+    try:
+        matrix = subject.load(part)
+    except Exception as error:  # a tensor that cannot be read is a row; the others are still looked at
+        return dict.fromkeys(names, Failure(part.row_name, f"{type(error).__name__}: {error}"))
     for name in names:
         one = instrument(name)
         assert one.each is not None
@@ -358,14 +390,14 @@ def _conclude(
     report: Report,
     one: Instrument,
     subject: Subject,
-    readings: dict[int, dict[str, Any]],
+    readings: dict[str, dict[str, Any]],
     left: int,
     seed: int,
     budget: float | None,
     recipe: dict[str, Any],
 ) -> None:
     """Gather what one instrument saw, judge it, and put both in the report; a crash becomes a row."""
-    mine = [readings[index][one.name] for index in sorted(readings)] if one.each else []
+    mine = [seen[one.name] for seen in readings.values()] if one.each else []
     report.failed += [
         {"instrument": one.name, "where": reading.where, "error": reading.error}
         for reading in mine
