@@ -5,10 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import re
+import shutil
+from contextlib import contextmanager
 from html.parser import HTMLParser
 
 import numpy as np
+import pytest
 
 from spinfunnel.core import Axis, Finding, Image, Number, Series, Table, Verdict
 from spinfunnel.report import Report
@@ -231,6 +235,22 @@ def make_report(names: list[str], *, size: tuple[int, int] = (48, 80)) -> Report
     )
 
 
+@contextmanager
+def launched():
+    """A headless Chromium; without one the test is skipped by name, or fails if REQUIRE_BROWSER=1."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if found is None:
+        if os.environ.get("REQUIRE_BROWSER") == "1":
+            pytest.fail("REQUIRE_BROWSER=1, and there is no chromium")
+        pytest.skip("chromium is absent")
+    sync = pytest.importorskip("playwright.sync_api")
+    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+    with sync.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=flags)
+        yield browser
+        browser.close()
+
+
 class Seen(HTMLParser):
     """What a browser makes of a page: elements, their attributes, and the text of scripts."""
 
@@ -303,3 +323,32 @@ def check_json_is_json(report: Report) -> None:
     doubt = next(doubt for doubt in finding["doubts"] if "not finite" in doubt)
     for place in ("layers.alpha (1)", "pairs.overlap (1)", "unknown (1)"):
         assert place in doubt
+
+
+def check_table_sorts_numbers(host) -> None:
+    """By value, not by letters: the largest first, what is unknown last in both directions."""
+
+    def column(nth):
+        return host.locator(f".list tbody td:nth-child({nth})").all_inner_texts()
+
+    host.locator(".list th button[data-key=largest]").click()
+    values = [float(text) for text in column(7)]
+    assert values == sorted(values, reverse=True)
+    assert values[-1] < -1000 < 1000 < values[0], "1000 is more than 900, whatever the letters say"
+    assert any(100 < value < 1000 for value in values)
+    head = host.locator(".list th button[data-key=alpha]")
+    head.click()
+    assert column(5)[-1] == "–"
+    values = [float(text) for text in column(5)[:-1]]
+    assert values == sorted(values, reverse=True)
+    assert values[0] > 10 > values[-1], "10 is more than 9"
+    head.press("Enter")
+    assert column(5)[-1] == "–"
+    assert [float(text) for text in column(5)[:-1]] == sorted(values)
+    assert host.locator(".list th[aria-sort=ascending]").count() == 1
+
+
+def check_names_made_no_elements(page) -> None:
+    """What the page's script wrote is text: the names' own marks are there to read."""
+    assert page.locator("main img, main script, main td b").count() == 0
+    assert HOSTILE[1] in page.locator(".finding .list").nth(1).text_content()

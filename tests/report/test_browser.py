@@ -1,33 +1,29 @@
 """The page in a real browser: it draws, sorts, filters, answers, fits, and asks the network for nothing."""
 
 import os
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from report_example import HOSTILE, make_report
+from report_example import (
+    HOSTILE,
+    check_names_made_no_elements,
+    check_table_sorts_numbers,
+    launched,
+    make_report,
+)
 
 from spinfunnel.report.words import visible
 
 pytestmark = pytest.mark.slow
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 SHOTS = Path(os.environ.get("SPINFUNNEL_SCREENSHOTS", "screenshots"))
 
 
 @pytest.fixture(scope="module")
 def browser():
-    if CHROMIUM is None:
-        if os.environ.get("REQUIRE_BROWSER") == "1":
-            pytest.fail("REQUIRE_BROWSER=1, and there is no chromium")
-        pytest.skip("chromium is absent")
-    sync = pytest.importorskip("playwright.sync_api")
-    with sync.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    with launched() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -91,24 +87,16 @@ def colours_in(page, locator):
     return len(counts), counts[0] / sum(counts)
 
 
-def test_sorting_by_number_and_by_name(visit, file):
+def test_sorting_by_number(visit, file):
     host = finding(visit(file))
     assert column(host, 1)[0] == visible(HOSTILE[8]), "the worst row comes first"
-    head(host, "largest").click()
-    values = [float(text) for text in column(host, 7)]
-    assert values == sorted(values, reverse=True)
-    assert values[-1] < -1000 < 1000 < values[0], "1000 is more than 900, whatever the letters say"
-    assert any(100 < value < 1000 for value in values)
-    head(host, "alpha").click()
-    shown = column(host, 5)
-    values = [float(text) for text in shown[:-1]]
-    assert values == sorted(values, reverse=True)
-    assert values[0] > 10 > values[-1], "10 is more than 9"
-    assert shown[-1] == "–", "what is unknown comes last"
-    head(host, "alpha").press("Enter")
-    assert [float(text) for text in column(host, 5)[:-1]] == sorted(values)
-    assert column(host, 5)[-1] == "–", "in both directions"
-    assert host.locator(".list th[aria-sort=ascending]").count() == 1
+    check_table_sorts_numbers(host)
+
+
+def test_names_are_text_to_the_script_too(visit, file):
+    page = visit(file)
+    finding(page)
+    check_names_made_no_elements(page)
 
 
 def test_filter_by_text_and_by_label(visit, file):
@@ -163,6 +151,21 @@ def test_plots_are_drawn_and_answer(visit, file):
     page.wait_for_timeout(600)
     after = plot.evaluate(read)
     assert before[0] < after[0] < after[1] < before[1], "dragging zooms"
+
+
+def test_a_figure_can_be_kept_but_not_sent(visit, file):
+    page = visit(file)
+    host = finding(page)
+    plot = host.locator(".detail .panel").first
+    plot.hover()
+    buttons = [one.get_attribute("data-title") for one in plot.locator(".modebar-btn").all()]
+    assert buttons == ["Download plot", "Zoom", "Pan", "Zoom in", "Zoom out", "Reset axes"]
+    with page.expect_download() as download:
+        plot.locator(".modebar-btn").first.click()
+    text = Path(download.value.path()).read_text()
+    assert download.value.suggested_filename == "density of it.svg"
+    assert text.startswith("<svg")
+    assert "eigenvalues" in text
 
 
 def test_points_that_stand_for_rows_name_and_pick_them(visit, file):

@@ -48,7 +48,7 @@ def test_every_chapter_is_there_and_the_empty_ones_say_why(html):
         "How did training get there?",
     ):
         assert text.count(question) == 2
-    assert "ruggedness needs data: give a task.py" in text
+    assert "ruggedness was not run: it needs data; give a task.py" in text
     assert text.count("Nothing was measured here") == 3
 
 

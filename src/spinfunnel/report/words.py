@@ -120,7 +120,9 @@ def short(names: Sequence[str], width: int) -> list[str]:
         )
         shared = 0 if fit else len(list(alike))
         for parts in group:
-            for count in range(shared, len(parts)):
+            # What is not made of identifiers has no parts to stand for.
+            most = len(parts) if all(part.isidentifier() or part.isdigit() for part in parts[:-1]) else 1
+            for count in range(min(shared, most - 1), most):
                 if cell_len(written := _initials(parts, count)) <= width:
                     break
             found[".".join(parts)] = middle(written, width)

@@ -83,6 +83,10 @@ function axis(spec) {
   };
 }
 
+function space(flat) {
+  return { title: flat?.title, gridcolor: colour("line"), color: colour("soft"), zeroline: false, showbackground: false };
+}
+
 function layout(panel) {
   const inks = report.inks[isDark() ? "dark" : "light"];
   const lines = panel.series.filter((series) => series.kind === "vline");
@@ -90,17 +94,20 @@ function layout(panel) {
   const font = { family: getComputedStyle(document.body).fontFamily, size: 12, color: colour("ink") };
   const solid = panel.series.some((series) => ["scatter3d", "surface"].includes(series.kind));
   return {
-    ...(solid ? { scene: { xaxis: { title: x.title }, yaxis: { title: y.title }, zaxis: { title: z?.title } } } : { xaxis: x, yaxis: y }),
+    ...(solid ? { scene: { xaxis: space(x), yaxis: space(y), zaxis: space(z), aspectmode: "cube",
+      camera: { eye: { x: 1.6, y: 1.6, z: 0.9 } } } } : { xaxis: x, yaxis: y }),
     shapes: lines.flatMap((series) => series.x.map((at) => ({ type: "line", x0: at, x1: at, y0: 0, y1: 1, yref: "paper", layer: "above",
       line: { color: inks[series.ink], width: 1.25, dash: "dash" } }))),
     margin: { l: 52, r: 8, t: 8, b: 40 }, font, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
     legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom", font: { size: 11 }, bgcolor: "rgba(0,0,0,0)" },
     hoverlabel: { bgcolor: colour("card"), bordercolor: colour("line"), font: { ...font, size: 12 }, namelength: -1 },
+    modebar: { bgcolor: "rgba(0,0,0,0)", color: colour("soft"), activecolor: colour("ink") },
     hovermode: "closest", dragmode: "zoom",
   };
 }
 
-const CONFIG = { displaylogo: false, responsive: true, plotlyServerURL: "", topojsonURL: "",
+// A model is its owner's: nothing here may send a figure anywhere.
+const CONFIG = { displaylogo: false, showSendToCloud: false, showEditInChartStudio: false, responsive: true, plotlyServerURL: "", topojsonURL: "",
   modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"], toImageButtonOptions: { format: "svg" } };
 
 const seen = new IntersectionObserver((entries) => {
