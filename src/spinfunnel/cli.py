@@ -267,6 +267,8 @@ def demo(
     """Diagnose four small networks shipped with the package, whose histories are known, and compare."""
     from importlib.resources import as_file, files
 
+    from rich.table import Table
+
     from spinfunnel.run import diagnose as look_at
 
     _writable(out)
@@ -277,15 +279,21 @@ def demo(
         "half-frozen": "trained with half its layers frozen",
         "untrained": "never trained",
     }
+    seen = Table("network", box=None, padding=(0, 2, 0, 0), title="In short", title_justify="left")
     for name, story in stories.items():
         with as_file(files("spinfunnel") / "data" / "demo" / f"{name}.safetensors") as path:
             report = look_at(path)
         console.rule(f"[bold]{name}[/]: {story}", align="left")
         report.print(console)
         _write(report, out / name, force=False)
+        if not seen.row_count:
+            for instrument in report.verdicts:
+                seen.add_column(instrument)
+        seen.add_row(name, *(verdict.label for verdict in report.verdicts.values()))
     console.rule()
+    console.print(seen)
     console.print(
-        f"Open {out / 'trained' / 'report.html'}, and the three beside it, in a browser.", soft_wrap=True
+        f"\nOpen {out / 'trained' / 'report.html'}, and the three beside it, in a browser.", soft_wrap=True
     )
 
 

@@ -135,7 +135,7 @@ def test_the_verdict_counts_what_is_like_noise():
     report = sf.diagnose({"a": noise(64, 64), "b": spiked(100, 120, (3.0, 4.0))}, only=["spectrum"])
     verdict = report.verdicts["spectrum"]
     assert verdict.outcome == "warning"
-    assert "1 of 2 matrices carry structure" in verdict.sentence
+    assert "1 of 2 matrices cannot be told from noise" in verdict.sentence
     assert "like noise: a" in verdict.evidence
 
 

@@ -66,49 +66,37 @@ def in_order(table: Table) -> Table:
 
 
 def judge(finding: Finding) -> Verdict:
-    """Say in one sentence how many matrices carry structure, and which do not."""
+    """Say in one sentence how many matrices differ from noise, and name those that do not."""
     table = finding.tables["layers"]
+    names = table.row_names()
     labels = Counter(str(label) for label in table.columns["label"])
-    total, names = len(table), table.row_names()
     quiet = [name for name, label in zip(names, table.columns["label"], strict=True) if label == "like noise"]
-    known = total - labels["cannot tell"]
-    told = labels["structured"] + labels["heavy-tailed"] + labels["bulk not MP"]
-    counts = ", ".join(f"{count} {label}" for label, count in labels.most_common())
-    evidence = (counts, *(f"like noise: {name}" for name in quiet[:5]))
-    if not known:
-        return Verdict(
-            "unsure",
-            "cannot tell",
-            "No matrix is large enough for its spectrum to say anything.",
-            evidence=evidence,
-        )
-    sentence = f"{told} of {known} matrices carry structure that noise of their shape does not have"
-    if quiet:
-        sentence += f"; {len(quiet)} cannot be told from noise"
-        advice = (
-            "A matrix like noise may be trained: a change smaller than the noise edge does not show. "
-            "See `untrained` for whether it still is at its initialisation; if the model does as well "
-            "without it, it can go."
-        )
-        return Verdict(
-            "warning", "partly like noise" if told else "like noise", sentence + ".", advice, evidence
-        )
-    label = (
-        "heavy-tailed"
-        if labels["heavy-tailed"] * 2 > known
-        else "structured"
-        if told
-        else "no noise, no structure"
+    known = len(table) - labels.pop("cannot tell", 0)
+    evidence = (
+        ", ".join(f"{count} {label}" for label, count in labels.most_common()),
+        *(f"like noise: {name}" for name in quiet[:5]),
     )
-    return Verdict("good" if told else "info", label, sentence + ".", "", evidence)
+    if not known:
+        return Verdict("unsure", "cannot tell", "No matrix is large enough for its spectrum to say anything.")
+    if not quiet:
+        sentence = f"All {known} matrices differ from noise of their shape."
+        return Verdict("good", labels.most_common(1)[0][0], sentence, evidence=evidence)
+    return Verdict(
+        "warning",
+        "like noise" if len(quiet) == known else "partly like noise",
+        f"{len(quiet)} of {known} matrices cannot be told from noise of their shape.",
+        "A matrix like noise may be trained: a change smaller than the noise edge does not show. See "
+        "`untrained` for whether it still is at its initialisation; if the model does as well without it, "
+        "it can go.",
+        evidence,
+    )
 
 
 def cost(subject: Subject, effort: Effort) -> float:
     """Estimate CPU seconds: one decomposition a matrix; under full effort shuffles and 100 refits too."""
-    once = sum(decomposition_seconds(part) + 0.004 for part in subject.parts)
-    return (
-        once if effort != "full" else 2 * once + sum(0.05 + 2e-4 * min(part.shape) for part in subject.parts)
-    )
+    once = sum(decomposition_seconds(part) + 0.002 for part in subject.parts)
+    refits = sum(0.05 + 2e-4 * min(part.shape) for part in subject.parts)
+    return once if effort != "full" else 2 * once + refits
 
 
 instrument = Instrument(
