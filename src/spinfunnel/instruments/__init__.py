@@ -12,6 +12,7 @@ NAMES: tuple[str, ...] = (
     "untrained",
     "traps",
     "condition",
+    "precision",
     "weightwatcher",
 )
 
