@@ -143,7 +143,9 @@ class Table:
 
     def row_names(self) -> list[str]:
         """Name every row as `Series.row` does: the tensor's name, and its part where it was split."""
-        return [row_name(str(row["name"]), str(row.get("part", ""))) for row in self.rows()]
+        names = self.columns["name"]
+        parts = self.columns.get("part", np.full(len(names), ""))
+        return [row_name(str(name), str(part)) for name, part in zip(names, parts, strict=True)]
 
 
 def row_name(name: str, part: str = "") -> str:
