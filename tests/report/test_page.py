@@ -110,6 +110,7 @@ def test_the_card_for_a_notebook(report):
     seen = Seen(card)
     assert {tag for tag, _ in seen.elements} <= {
         "div",
+        "style",
         "p",
         "b",
         "br",

@@ -15,7 +15,7 @@ import jinja2
 from markupsafe import Markup
 
 from spinfunnel.core import QUESTIONS, Finding, Number, Table
-from spinfunnel.report.layers import columns, outcomes, severity, sparks, worst, worst_first
+from spinfunnel.report.layers import columns, layer_tables, outcomes, severity, sparks, worst, worst_first
 from spinfunnel.report.panels import INKS, INKS_ON_DARK, Panel, counted, extent, inks, panels, thin
 from spinfunnel.report.schema import finite, rounded
 from spinfunnel.report.words import MARKS, big, cell, percent, short, title, visible
@@ -167,13 +167,13 @@ def _context(report: Report) -> dict[str, Any]:
         "chapters": chapters,
         "account": [
             (status, number, sum(row["share"] for row in report.tensors if row["status"] == status))
-            for status, number in count.most_common()
+            for status, number in sorted(count.items(), key=lambda item: item[0] != "analysed")
         ],
         "recipes": _recipes(report),
         "worst": [
-            _worst_rows(name, found.tables["layers"])
-            for name, found in report.findings.items()
-            if "layers" in found.tables
+            _worst_rows(name, table)
+            for name, table in layer_tables(report.findings).items()
+            if worst(outcomes(table)) != "good"
         ],
     }
 
@@ -184,7 +184,7 @@ def _recipes(report: Report) -> dict[str, dict[str, str]]:
         name: {
             key: value if isinstance(value, str) else json.dumps(finite(value))
             for key, value in found.recipe.items()
-            if key not in ("versions", "digest")
+            if key not in ("versions", "digest") and value is not None
         }
         for name, found in report.findings.items()
     }
@@ -198,11 +198,12 @@ def _worst_rows(name: str, table: Table, most: int = 10) -> dict[str, Any]:
     numbers = [column for column in columns(table) if column.kind != "text"][:5]
     names, words = table.row_names(), outcomes(table)
     labels = table.columns.get("label", [""] * len(table))
+    briefly = short([visible(one) for one in names], 44)
     return {
         "name": name,
         "titles": [column.title for column in numbers],
         "rows": [
-            (names[i], words[i], labels[i], [c.text(table.columns[c.key][i]) for c in numbers])
+            (names[i], briefly[i], words[i], labels[i], [c.text(table.columns[c.key][i]) for c in numbers])
             for i in worst_first(table)[:most]
         ],
         "more": max(0, len(table) - most),
@@ -222,8 +223,19 @@ def _data(report: Report) -> dict[str, Any]:
 
 
 def _account(report: Report) -> dict[str, Any]:
-    shaped = [{**row, "shape": " × ".join(map(str, row["shape"])) or "scalar"} for row in report.tensors]
-    return _table(Table.of(shaped))
+    rows = [
+        {
+            "name": row["name"],
+            "shape": " × ".join(map(str, row["shape"])) or "scalar",
+            "dtype": row["dtype"],
+            "parameters": row["parameters"],
+            "share, %": 100.0 * row["share"],
+            "status": row["status"],
+            "why": row["reason"],
+        }
+        for row in report.tensors
+    ]
+    return _table(Table.of(rows))
 
 
 def _finding(name: str, found: Finding, id: str) -> dict[str, Any]:
@@ -245,7 +257,7 @@ def _finding(name: str, found: Finding, id: str) -> dict[str, Any]:
         "id": id,
         "name": visible(name),
         "wide": [_panel(one, data) for one in drawn.get("", ())],
-        "layers": _table(table, sparks(found)) if table else None,
+        "layers": _table(table, sparks(found), 26 if pictures else 44) if table else None,
         "others": {
             visible(other): _table(found.tables[other]) for other in found.tables if other != "layers"
         },
@@ -257,14 +269,14 @@ def _finding(name: str, found: Finding, id: str) -> dict[str, Any]:
     }
 
 
-def _table(table: Table, bars: dict[str, list[int]] | None = None) -> dict[str, Any]:
+def _table(table: Table, bars: dict[str, list[int]] | None = None, width: int = 44) -> dict[str, Any]:
     shown = columns(table)
     named = "name" in table.columns
     names = table.row_names() if named else [str(i + 1) for i in range(len(table))]
     keys = [key for one in shown for key in (one.key, one.low, one.high) if key]
     data: dict[str, Any] = {
         "names": (seen := [visible(name) for name in names]),
-        "short": short(seen, 26),
+        "short": short(seen, width),
         "columns": [
             {"key": one.key, "title": one.title, "kind": one.kind, "low": one.low, "high": one.high}
             for one in shown

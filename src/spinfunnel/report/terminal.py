@@ -98,20 +98,21 @@ def _layers(findings: dict[str, Finding], tables: dict[str, Table], width: int) 
     said = [_said(rows[name]) for name in shown]
     bars = {row: bar for found in reversed(findings.values()) for row, bar in sparks(found).items()}
     seen = [visible(name) for name in shown]
-    least = min(max(map(cell_len, short(seen, 40))), max(26, width // 3))
+    head = f"matrix (…{end})" if (end := ending(seen)) else "matrix"
+    least = max(cell_len(head), min(max(map(cell_len, short(seen, 40))), max(26, width // 3)))
     label = min(24, max(len(word) for word, _ in said))
     room = width - least - 2 - label - (18 if bars else 0)
     numbers = _numbers(next(iter(tables.values())), shown, room)
-    room -= sum(2 + max(map(cell_len, [head, *values])) for head, values in numbers)
+    room -= sum(2 + max(map(cell_len, [title, *values])) for title, values in numbers)
     names_short = short(seen, least + room)
 
     grid = Grid(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
-    grid.add_column(Text(f"matrix (…{end})" if (end := ending(seen)) else "matrix"), no_wrap=True)
+    grid.add_column(Text(head), no_wrap=True)
     grid.add_column("", no_wrap=True)
     if bars:
         grid.add_column(Text(_panel(findings)), no_wrap=True, width=16)
-    for head, _ in numbers:
-        grid.add_column(Text(head), justify="right", no_wrap=True)
+    for title, _ in numbers:
+        grid.add_column(Text(title), justify="right", no_wrap=True)
     for i, (word, outcome) in enumerate(said):
         line = [Text(names_short[i]), Text(middle(word, label), STYLES.get(outcome, ""))]
         if bars:
@@ -149,7 +150,9 @@ def _matrices(tables: dict[str, Table]) -> dict[str, list[tuple[str, str, str]]]
 
 def _said(words: list[tuple[str, str, str]]) -> tuple[str, str]:
     outcome = worst(outcome for _, outcome, _ in words) or ""
-    labels = dict.fromkeys(label for _, its, label in words if its == outcome and label)
+    labels = list(dict.fromkeys(label for _, its, label in words if its == outcome and label))
+    if outcome == "good":  # all is well: what the first instrument says is enough
+        labels = labels[:1]
     return f"{MARKS[outcome]} {visible(', '.join(labels))}".strip(), outcome
 
 

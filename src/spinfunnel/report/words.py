@@ -25,11 +25,13 @@ def visible(text: object) -> str:
     >>> visible("a\x1b[31m\n\u202eb"), visible("層.weight")
     ('a\\x1b[31m\\n\\u202eb', '層.weight')
     """
+    if (text := str(text)).isprintable():
+        return text
     return "".join(
         char.encode("unicode_escape").decode()
         if unicodedata.category(char) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
         else char
-        for char in str(text)
+        for char in text
     )
 
 

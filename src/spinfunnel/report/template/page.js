@@ -53,13 +53,20 @@ for (const finding of report.findings) {
   if (finding.layers && !drawn) {
     // Nothing to draw of a row: the table has the width, and says all there is to say in it.
     host.querySelector(".pair").classList.add("plain");
-    const whole = finding.layers.reason ? { ...finding.layers,
-      columns: [...finding.layers.columns, { key: "\nreason", title: "reason", kind: "text", low: "", high: "" }],
-      cells: { ...finding.layers.cells, "\nreason": finding.layers.reason } } : finding.layers;
-    tables.set(finding.id, makeTable(host.querySelector(".list"), whole, null));
+    const whole = finding.layers.reason?.some((reason) => reason) ? { ...finding.layers,
+      columns: [{ key: REASON, title: "reason", kind: "text", low: "", high: "" }, ...finding.layers.columns],
+      cells: { ...finding.layers.cells, [REASON]: finding.layers.reason } } : finding.layers;
+    let list = host.querySelector(".list");
+    if (whole.outcomes?.every((outcome) => outcome === "good")) {
+      const folded = element("details", {}, element("summary", {}, `All ${whole.names.length} rows`), element("div"));
+      list.append(folded);
+      list = folded.lastChild;
+    }
+    const table = makeTable(list, whole, { brief: true });
+    tables.set(finding.id, { show: (i) => { list.parentNode.open = true; table.show(i); } });
   } else if (finding.layers) {
     const pane = host.querySelector(".detail");
-    tables.set(finding.id, makeTable(host.querySelector(".list"), finding.layers, (i) => detail(pane, finding, i)));
+    tables.set(finding.id, makeTable(host.querySelector(".list"), finding.layers, { brief: true, onpick: (i) => detail(pane, finding, i) }));
   }
   Object.values(finding.others).forEach((table, i) => makeTable(host.querySelectorAll(".other > div")[i], table));
 }

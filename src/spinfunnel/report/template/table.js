@@ -4,7 +4,8 @@
 const MARKS = () => report.marks;
 const SEVERITY = ["bad", "warning", "unsure", "info", "good", ""];
 const PAGE = 20; // rows
-const FEW = 4; // columns beside a picture
+const FEW = 4; // columns of numbers at first
+const REASON = "\nreason"; // no column of a table is called that
 const report = JSON.parse(document.getElementById("data").textContent);
 const collate = new Intl.Collator(undefined, { numeric: true }).compare;
 
@@ -67,12 +68,15 @@ function chip(outcome, label) {
   return element("span", { class: `chip ${outcome}` }, `${MARKS()[outcome] ?? ""} ${label || outcome}`.trim());
 }
 
-function makeTable(host, table, onpick = null) {
+// `brief` shows the reason, where it is a column, and the first few numbers, until all are asked for.
+function makeTable(host, table, { onpick = null, brief = false } = {}) {
   const count = table.names.length;
   const state = { key: table.outcomes ? "outcome" : "", up: true, text: "", labels: new Set(), page: 0, all: false, picked: -1 };
   const shown = () => {
     if (state.all) return table.columns;
-    return onpick ? table.columns.filter((column) => column.kind !== "text").slice(0, FEW) : table.columns;
+    if (!brief) return table.columns;
+    const numbers = table.columns.filter((column) => column.kind !== "text");
+    return [...table.columns.filter((column) => column.key === REASON), ...numbers.slice(0, FEW)];
   };
   const searchable = table.names.map((name, i) => [name, table.label?.[i], table.outcomes?.[i], table.reason?.[i],
     ...table.columns.filter((column) => column.kind === "text").map((column) => table.cells[column.key][i])].join("\n").toLowerCase());
@@ -124,7 +128,7 @@ function makeTable(host, table, onpick = null) {
       tools.append(button);
     }
   }
-  if (onpick && table.columns.length > shown().length) {
+  if (table.columns.length > shown().length) {
     const button = element("button", { type: "button", class: "end", "aria-pressed": "false", onclick: () => {
       state.all = !state.all;
       button.setAttribute("aria-pressed", state.all);
@@ -169,7 +173,7 @@ function makeTable(host, table, onpick = null) {
     next.disabled = state.page === pages - 1;
   }
   function line(i) {
-    const row = element("tr", { "data-row": i }, element("td", { class: "name" }, cut(table.names[i], onpick && !state.all ? table.short[i] : table.names[i])));
+    const row = element("tr", { "data-row": i }, element("td", { class: "name" }, cut(table.names[i], brief && !state.all ? table.short[i] : table.names[i])));
     if (table.outcomes) row.append(element("td", { class: "verdict" }, chip(table.outcomes[i], table.label?.[i])));
     if (table.sparks) row.append(element("td", { class: "spark" }, table.sparks[i] ? spark(table.sparks[i]) : ""));
     for (const column of shown()) {
