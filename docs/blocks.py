@@ -21,10 +21,10 @@ SOURCE = ROOT / "src" / "spinfunnel"
 
 
 def table(heads: list[str], rows: list[list[str]]) -> str:
-    """Write a markdown table; vertical bars in cells are escaped."""
+    """Write a markdown table; vertical bars, which end a cell, become slashes."""
     lines = [heads, [":--" for _ in heads], *rows]
     return "".join(
-        "| " + " | ".join(str(cell).replace("|", r"\|").replace("\n", " ") for cell in line) + " |\n"
+        "| " + " | ".join(str(cell).replace("|", "/").replace("\n", " ") for cell in line) + " |\n"
         for line in lines
     )
 

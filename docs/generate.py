@@ -19,6 +19,9 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
+from safetensors.numpy import load_file
+
 DOCS = Path(__file__).parent
 ROOT = DOCS.parent
 DEMO = ROOT / "src" / "spinfunnel" / "data" / "demo"
@@ -29,11 +32,14 @@ sys.path.insert(0, str(DOCS))
 
 
 def sandbox(folder: Path) -> Path:
-    """Lay out the files that examples use: the demo checkpoints, one of them as a model, and a pickle."""
+    """Lay out the files that examples use: the demo checkpoints, one of them as a model, a pickle, ..."""
     for path in sorted(DEMO.glob("*.safetensors")):
         shutil.copy(path, folder)
     shutil.copy(DEMO / "half-frozen.safetensors", folder / "model.safetensors")
     (folder / "downloaded.pkl").write_bytes(b"\x80\x04]q\x00.")
+    layers = load_file(DEMO / "trained.safetensors")
+    layers["dense2.weight"] = layers["dense2.weight"].astype(np.float16).astype(np.float32)
+    np.savez(folder / "halved.npz", **layers)
     return folder
 
 

@@ -1,36 +1,46 @@
-"""Take the picture in README: the HTML report on a demo network, as a browser shows it.
+"""Take the pictures of README: the HTML report on a demo network, as a browser shows it.
 
-    python docs/screenshot.py    # writes docs/images/report.png; needs playwright and a chromium
+python docs/screenshot.py    # writes docs/images/*.png; needs playwright and a chromium
 """
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from pathlib import Path
 
 import spinfunnel as sf
 
-ROOT = Path(__file__).parents[1]
-PICTURE = ROOT / "docs" / "images" / "report.png"
+ROOT = Path(__file__).resolve().parents[1]
+IMAGES = ROOT / "docs" / "images"
 DEMO = ROOT / "src" / "spinfunnel" / "data" / "demo" / "half-frozen.safetensors"
+WIDTH, MARGIN = 1200, 20
 
 
 def main() -> None:
     from playwright.sync_api import sync_playwright
 
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        model = Path(shutil.copy(DEMO, Path(folder, "model.safetensors")))
-        page_file = sf.diagnose(model).html(Path(folder, "report.html"))
-        browser = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"), args=["--no-sandbox", "--force-color-profile=srgb"]
-        )
-        page = browser.new_page(viewport={"width": 1280, "height": 1000}, color_scheme="light")
-        page.goto(page_file.as_uri())
-        page.wait_for_timeout(2000)  # until the plots are drawn
-        PICTURE.parent.mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=PICTURE)
+        os.chdir(folder)  # so that the report names the model as a user would
+        shutil.copy(DEMO, "model.safetensors")
+        report = sf.diagnose("model.safetensors").html("report.html").resolve()
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": WIDTH, "height": 3000}, color_scheme="light")
+        page.goto(report.as_uri())
+        chapter = page.locator("section.finding").first
+        chapter.locator("td.name", has_text="dense2").click()
+        page.wait_for_timeout(2500)  # until the plots are drawn
+        IMAGES.mkdir(parents=True, exist_ok=True)
+        strip, layers = page.locator("#strip").bounding_box(), chapter.bounding_box()
+        assert strip
+        assert layers
+        end = strip["y"] + strip["height"] + MARGIN
+        page.screenshot(path=IMAGES / "report.png", clip={"x": 0, "y": 0, "width": WIDTH, "height": end})
+        box = {"x": 0, "y": layers["y"] - MARGIN, "width": WIDTH, "height": layers["height"] + 2 * MARGIN}
+        page.screenshot(path=IMAGES / "layers.png", clip=box)
         browser.close()
+        os.chdir(ROOT)
 
 
 if __name__ == "__main__":
