@@ -27,7 +27,8 @@ def write(
             raise BadInput(f"cannot write {path}: it is a folder; give the name of a file")
         if path.exists() and not force and not ours(path.read_bytes()):
             raise BadInput(
-                f"{path} exists and was not written by spinfunnel: add --force (Python: force=True) or give another name"
+                f"{path} exists and was not written by spinfunnel: "
+                "add --force (in Python: force=True), or give another name"
             )
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
