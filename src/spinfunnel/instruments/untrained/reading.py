@@ -29,9 +29,10 @@ from spinfunnel.matrices import Matrix
 
 #: Entries looked at first; only what passes here is tested in full.
 SAMPLE = 1 << 13
-#: Entries on the grid, or pairs of entries, below which a coincidence is not excluded (12 x 3 bits).
+#: Entries on the grid below which a coincidence is not excluded (each has a chance of 1/8 at most), and pairs
+#: of entries: 16 random angles are as coherent as `COHERENT` with a chance of exp(-16 x 1.2) (Cramér).
 FEWEST_ON_GRID = 12
-FEWEST_PAIRS = 32
+FEWEST_PAIRS = 16
 #: Entries below which a bound that fits may be one of the twenty that are tried fitting by chance.
 FEWEST_TO_MATCH = 2000
 #: Level of the bound-and-shape tests, and of each test against noise (bulk and edge have their own 1 %).
@@ -93,7 +94,7 @@ def constant_or_identity(matrix: Matrix) -> str:
 
 def bits(matrix: Matrix, listed: Sequence[Initialisation]) -> Row:
     """Look for the grids of uniform and normal generators: first in a sample, then in all entries."""
-    w, largest, n = matrix.array, matrix.entries.largest, matrix.entries.n
+    w, largest, n = matrix.array, matrix.entries.largest, matrix.entries.n - matrix.entries.zeros
     few = sample(w, SAMPLE)
     if is_rounded(few):
         return {}
@@ -104,10 +105,10 @@ def bits(matrix: Matrix, listed: Sequence[Initialisation]) -> Row:
         share, tested = lattice_share(few, init.bound)
         if share == 1 and tested >= FEWEST_ON_GRID and few.size < w.size:
             share, tested = lattice_share(w, init.bound)
+        if share == 1 and tested >= FEWEST_ON_GRID and init in near:
+            return row | {"init": str(init), "grid_share": 1.0, "grid_entries": tested, "exact": 1}
         if tested >= FEWEST_ON_GRID and not share <= row["grid_share"]:
             row |= {"grid_of": str(init), "grid_share": share, "grid_entries": tested}
-    if row["grid_share"] == 1:
-        return row | {"init": row["grid_of"], "exact": 1}
 
     memory = w if w.flags.c_contiguous or not w.T.flags.c_contiguous else w.T
     step = max(1, memory.size // (2 * SAMPLE))
