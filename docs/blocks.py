@@ -378,6 +378,19 @@ def planned_floors() -> str:
     return f"Planned, and not there yet: {', '.join(names)}.\n" if names else "All of them are built.\n"
 
 
+def demo_table() -> str:
+    """The networks that ship, by what their files say of themselves."""
+    from safetensors import safe_open
+
+    rows = []
+    for path in sorted((SOURCE / "data" / "demo").glob("*.safetensors")):
+        with safe_open(path, "np") as file:
+            said = file.metadata()
+        accuracies = [f"{100 * float(said[f'{part}_accuracy']):.1f} %" for part in ("train", "test")]
+        rows.append([f"`{path.stem}`", said["story"], *accuracies])
+    return table(["network", "history", "accuracy on its training labels", "on test data"], rows)
+
+
 def question_table() -> str:
     """Which instruments answer which question today."""
     from spinfunnel.core import QUESTIONS
@@ -406,6 +419,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "calibration": calibration_table,
     "calibration of the maths": maths_calibration,
     "command line": commands,
+    "demo networks": demo_table,
     "floors": floor_drawing,
     "instruments": cards,
     "modules": floor_table,
