@@ -205,12 +205,12 @@ def _other_bulks(seed: int) -> Iterator[CalibrationRow]:
         for spread in (0.2, 0.4):
             rng = np.random.default_rng(seeds(seed, "other", m, n, spread))
             called = 0
-            for _ in range(25):
+            for _ in range(50):
                 scales = np.exp(spread * rng.standard_normal((m, 1)))
                 ev = gram_eigenvalues(rng.standard_normal((m, n)) * scales)
                 called += not fit_bulk(ev, m, n).is_mp
             system = f"rows of lognormal scale, spread {spread}, {m} x {n}"
-            yield CalibrationRow.rate(of, system, "called not MP", k=called, n=25, at_least=0.99)
+            yield CalibrationRow.rate(of, system, "called not MP", k=called, n=50, at_least=0.99)
 
 
 calibrations = (
