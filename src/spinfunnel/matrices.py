@@ -12,7 +12,7 @@ import numpy as np
 
 from spinfunnel.core import Array, seeds
 from spinfunnel.maths.bulk import Bulk, fit_bulk
-from spinfunnel.maths.entries import Moments, moments
+from spinfunnel.maths.entries import Summary, summarise
 from spinfunnel.maths.spectra import gram_eigenvalues
 from spinfunnel.readers.layout import Part
 
@@ -42,19 +42,9 @@ class Matrix:
         return max(self.part.shape)
 
     @cached_property
-    def entries(self) -> Moments:
-        """Moments of the entries."""
-        return moments(self.array)
-
-    @cached_property
-    def row_norms(self) -> Array:
-        """Euclidean norm of every row, float64, shape (rows,)."""
-        return _norms(self.array)
-
-    @cached_property
-    def column_norms(self) -> Array:
-        """Euclidean norm of every column, float64, shape (columns,)."""
-        return _norms(self.array.T)
+    def entries(self) -> Summary:
+        """Moments of the entries, and the norms of rows and columns."""
+        return summarise(self.array)
 
     @cached_property
     def eigenvalues(self) -> Array:
@@ -74,12 +64,8 @@ class Matrix:
     def shuffle(self, number: int) -> Array:
         """Like `shuffled`, for another permutation; which one depends on the matrix's name and `number`."""
         rng = np.random.default_rng(seeds(number, "shuffle", self.part.row_name))
-        return gram_eigenvalues(rng.permutation(self.array.reshape(-1)).reshape(self.array.shape))
-
-
-def _norms(array: Array) -> Array:
-    norms: Array = np.sqrt(np.einsum("ij,ij->i", array, array, dtype=np.float64))
-    return norms
+        places = rng.permutation(self.array.size)  # of indices: twice as fast as of the entries themselves
+        return gram_eigenvalues(self.array.reshape(-1).take(places).reshape(self.array.shape))
 
 
 #: Multiplications and additions per second of one slow core; only plans and progress bars depend on it.

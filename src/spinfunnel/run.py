@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from spinfunnel.core import EFFORTS, BadInput, Effort, Finding, Instrument, Reading, Table, seeds
+from spinfunnel.core import EFFORTS, BadInput, Effort, Finding, Instrument, Question, Reading, Table, seeds
 from spinfunnel.instruments import NAMES, instrument
 from spinfunnel.matrices import decomposition_bytes, decomposition_seconds
 from spinfunnel.readers import digest
@@ -176,6 +176,13 @@ class Plan:
         )
 
 
+#: The questions that no instrument of this version answers, and what those to come will need.
+TO_COME: dict[Question, tuple[str, str]] = {
+    "landscape": ("a model, its loss and data", "instruments of a later version: a task.py will supply them"),
+    "bound": ("a model and held-out data", "instruments of a later version: a task.py will supply them"),
+    "training": ("a training history", "instruments of a later version: checkpoints or a log will supply it"),
+}
+
 #: How the user supplies what an instrument needs and a subject lacks.
 HOW = {
     "weights": "the source holds no matrix with at least two rows and two columns",
@@ -220,6 +227,11 @@ def plan(
         for one in chosen
         if one not in able
     ]
+    if not only:
+        not_run += [
+            {"instrument": "", "question": question, "needs": needs, "how": how}
+            for question, (needs, how) in TO_COME.items()
+        ]
     seconds = sum(one.cost(subject, effort) for one in able)
     memory = BASELINE + max((decomposition_bytes(part) for part in subject.parts), default=0)
     if subject.weights.path is None or (jobs is None and seconds < LONG):

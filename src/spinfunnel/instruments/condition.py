@@ -44,7 +44,7 @@ def each(matrix: Matrix, *, seed: int, effort: Effort) -> Reading:
     }
     if matrix.entries.nonfinite:
         return Reading(row)
-    units, inputs = matrix.row_norms, matrix.column_norms
+    units, inputs = matrix.entries.row_norms, matrix.entries.column_norms
     alive = units[units > 0]
     middle = float(np.median(alive)) if len(alive) else nan
     ev = matrix.eigenvalues
@@ -79,7 +79,7 @@ def duplicates(array: Array, norms: Array, seed: int) -> Array:
     projected = (array @ direction)[alive] / norms[alive]
     order = np.argsort(projected, kind="stable")
     # float32 products of n terms agree to about 1e-7 sqrt(n); a gap wider than that is no duplicate
-    close = np.flatnonzero(np.diff(projected[order]) < 1e-5)
+    close = np.flatnonzero(np.diff(projected[order]) < 4e-6)
     first, second = alive[order[close]], alive[order[close + 1]]
     found = [first[:0]]
     for start in range(0, len(first), 1024):

@@ -1,0 +1,1 @@
+"""Arrays in, arrays out: spectra, random matrices, heavy tails, initialisations; sources cited."""

@@ -1,4 +1,4 @@
-"""Moments of the entries of a matrix, in one pass over blocks of rows, accumulated in float64."""
+"""What the entries of a matrix say: moments, and norms of rows and columns, in one pass over blocks."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ import numpy as np
 
 from spinfunnel.core import Array
 
-#: Entries handled at a time: small enough for the cache, so that temporaries cost nothing.
-BLOCK = 1 << 18
+#: Summary handled at a time: their float64 copy and its square stay in the cache.
+BLOCK = 1 << 15
 
 
 @dataclass(frozen=True)
-class Moments:
-    """What the entries of a matrix say, regardless of where they stand.
+class Summary:
+    """The entries of a matrix (rows, columns), as numbers.
 
-    `mean`, `variance` (about the mean) and `kurtosis` (3 for a Gaussian) are over the finite entries;
-    `largest` is max |w| over them; `zeros` and `nonfinite` are counts.
+    `mean`, `variance` (about the mean) and `kurtosis` (3 for a Gaussian) are over the finite entries, and so
+    are `largest`, which is max |w|, and the Euclidean norms `row_norms` (rows,) and `column_norms`
+    (columns,). `zeros` and `nonfinite` are counts. Sums are in float64.
     """
 
     n: int
@@ -27,35 +28,46 @@ class Moments:
     largest: float
     zeros: int
     nonfinite: int
+    row_norms: Array
+    column_norms: Array
 
 
-def moments(array: Array) -> Moments:
-    """Give the moments of all entries of an array of any shape.
+def summarise(array: Array) -> Summary:
+    """Go over all entries of a matrix (rows, columns) of floats, once.
 
-    >>> m = moments(np.array([[1., -1.], [3., 0.]]))
-    >>> m.n, m.mean, m.variance, m.largest, m.zeros
-    (4, 0.75, 2.1875, 3.0, 1)
+    >>> seen = summarise(np.array([[1., -1.], [3., 0.]]))
+    >>> seen.n, seen.mean, seen.variance, seen.largest, seen.zeros, seen.row_norms[1]
+    (4, 0.75, 2.1875, 3.0, 1, np.float64(3.0))
     """
-    flat = array.reshape(-1)
-    sums = np.zeros(4)
+    rows, columns = np.zeros(array.shape[0]), np.zeros(array.shape[1])
+    sums = np.zeros(3)
     largest, zeros, nonfinite = 0.0, 0, 0
-    for start in range(0, flat.size, BLOCK):
-        w = flat[start : start + BLOCK].astype(np.float64)
-        finite = np.isfinite(w)
-        if not finite.all():
-            nonfinite += int(w.size - finite.sum())
-            w = w[finite]
-        if not w.size:
-            continue
+    step = max(1, BLOCK // max(1, array.shape[1]))
+    for start in range(0, array.shape[0], step):
+        block = array[start : start + step]
+        w = block.astype(np.float64)
         w2 = w * w  # products, not powers: pow() costs ten times as much
-        sums += w.sum(), w2.sum(), np.dot(w2, w), np.dot(w2, w2)
-        largest = max(largest, float(w.max()), -float(w.min()))
-        zeros += int(w.size - np.count_nonzero(w))
-    n = flat.size - nonfinite
+        rows[start : start + step] = squares = w2.sum(axis=1)
+        if not np.isfinite(squares).all():
+            finite = np.isfinite(w)
+            nonfinite += int(w.size - finite.sum())
+            w = np.where(finite, w, 0.0)
+            zeros -= int(w.size - finite.sum())  # those just put in place of what is not finite
+            w2 = w * w
+            rows[start : start + step] = w2.sum(axis=1)
+            block = w
+        columns += w2.sum(axis=0)
+        flat, flat2 = w.reshape(-1), w2.reshape(-1)
+        sums += flat.sum(), np.dot(flat2, flat), np.dot(flat2, flat2)
+        largest = max(largest, float(block.max()), -float(block.min()))
+        zeros += int(block.size - np.count_nonzero(block))
+    n = array.size - nonfinite
+    norms = np.sqrt(rows), np.sqrt(columns)
     if n == 0:
-        return Moments(0, np.nan, np.nan, np.nan, np.nan, 0, nonfinite)
-    m1, m2, m3, m4 = (float(s) for s in sums / n)
+        return Summary(0, np.nan, np.nan, np.nan, np.nan, 0, nonfinite, *norms)
+    m1, m3, m4 = (float(s) / n for s in sums)
+    m2 = float(rows.sum()) / n
     variance = max(m2 - m1**2, 0.0)
     fourth = m4 - 4 * m1 * m3 + 6 * m1**2 * m2 - 3 * m1**4
-    kurtosis = fourth / variance**2 if variance > 1e-30 * m2 and variance > 0 else np.nan
-    return Moments(n, m1, variance, float(kurtosis), largest, zeros, nonfinite)
+    kurtosis = fourth / variance**2 if variance > 1e-30 * m2 and variance**2 > 0 else np.nan
+    return Summary(n, m1, variance, float(kurtosis), largest, zeros, nonfinite, *norms)

@@ -197,7 +197,7 @@ def _failed(report: Report) -> list[RenderableType]:
 def _not_run(report: Report) -> list[RenderableType]:
     lines: list[RenderableType] = []
     for question, asked in QUESTIONS.items():
-        rows = [row for row in report.not_run if row["question"] == question]
+        rows = [row for row in report.not_run if row["instrument"] and row["question"] == question]
         if rows:
             names = ", ".join(row["instrument"] for row in rows)
             how = "; ".join(dict.fromkeys(row["how"] for row in rows))

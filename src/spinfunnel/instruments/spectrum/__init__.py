@@ -21,7 +21,10 @@ from spinfunnel.matrices import decomposition_seconds
 from spinfunnel.subject import Subject
 
 #: The columns that a narrow screen shows.
-FIRST = ("name", "part", "alpha", "above_edge", "stable_rank", "M", "N", "depth")
+FIRST = (
+    *("name", "part", "alpha", "alpha_low", "alpha_high", "alpha_null_p", "above_edge", "stable_rank"),
+    *("mp_ks", "tail", "M", "N", "depth"),
+)
 
 
 def measure(
@@ -37,11 +40,12 @@ def measure(
         Table.of([{"depth": i, "problem": "", **seen.row} for i, seen in enumerate(readings, 1)])
     )
     alphas = table.columns.get("alpha", np.full(len(table), nan))
-    short = int(np.sum(table.columns.get("tail", np.zeros(len(table))) < 50))
+    fitted = int(np.isfinite(alphas).sum())
+    short = int(np.sum(table.columns.get("tail", np.full(len(table), nan)) < 50))
     doubts = []
     if short:
         doubts.append(
-            f"{short} of {len(table)} tails have fewer than 50 eigenvalues: "
+            f"{short} of {fitted} tails have fewer than 50 eigenvalues: "
             "a power law cannot be told from its rivals there"
         )
     return Finding(

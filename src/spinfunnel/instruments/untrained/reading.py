@@ -132,7 +132,7 @@ def against_noise(matrix: Matrix) -> Row:
     """Are eigenvalues, rows and columns those of independent entries? Rows of zeros are left out."""
     ev, bulk, kurtosis = matrix.eigenvalues, matrix.bulk, matrix.entries.kurtosis
     alive = ev[len(ev) - bulk.small :]
-    rows, columns = (norms[norms > 0] for norms in (matrix.row_norms, matrix.column_norms))
+    rows, columns = (norms[norms > 0] for norms in (matrix.entries.row_norms, matrix.entries.column_norms))
     second = second_moment(alive, matrix.large, kurtosis)
     row: Row = {
         "bulk_is_mp": int(bulk.is_mp) if isfinite(bulk.ks_limit) else nan,
