@@ -289,7 +289,7 @@ def _overlaps(seed: int) -> Iterator[CalibrationRow]:
     of, (m, n, c) = "random_matrices", (400, 600, 2.0)
     rng, theta = np.random.default_rng(seeds(seed, "overlaps")), c * (m * n) ** 0.25
     differences = []
-    for _ in range(30):
+    for _ in range(100):  # enough that the error of the mean is itself known to 7 %
         array = rng.standard_normal((m, n))
         array[0, 0] += theta
         gram = array @ array.T
