@@ -6,7 +6,7 @@ Several instruments share one `Matrix`, so the file is read once and one Gram ma
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 
@@ -62,10 +62,22 @@ class Matrix:
         return self.shuffle(0)
 
     def shuffle(self, number: int) -> Array:
-        """Like `shuffled`, for another permutation; which one depends on the matrix's name and `number`."""
-        rng = np.random.default_rng(seeds(number, "shuffle", self.part.row_name))
-        places = rng.permutation(self.array.size)  # of indices: twice as fast as of the entries themselves
+        """Like `shuffled`, for another permutation; which one depends on the size and on `number`."""
+        permutation = _kept_permutation if self.array.size <= KEPT else _permutation
+        places = permutation(self.array.size, number)
         return gram_eigenvalues(self.array.reshape(-1).take(places).reshape(self.array.shape))
+
+
+#: Permutations of this many entries or fewer are kept: many layers of a network have one size.
+KEPT = 1 << 20
+
+
+def _permutation(size: int, number: int) -> Array:
+    # Of indices: twice as fast as of the entries themselves.
+    return np.random.default_rng(seeds(number, "shuffle", size)).permutation(size)
+
+
+_kept_permutation = lru_cache(maxsize=2)(_permutation)
 
 
 #: Multiplications and additions per second of one slow core; only plans and progress bars depend on it.

@@ -17,7 +17,7 @@ def naive(array):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("block", [7, 100, 1 << 15])
+@pytest.mark.parametrize("block", [7, 100, 1 << 16])
 def test_blocks_give_what_the_textbook_gives(dtype, block, monkeypatch):
     monkeypatch.setattr(entries, "BLOCK", block)
     array = (np.random.default_rng(0).standard_t(6, size=(37, 53)) + 0.3).astype(dtype)

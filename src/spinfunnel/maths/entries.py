@@ -9,7 +9,7 @@ import numpy as np
 from spinfunnel.core import Array
 
 #: Summary handled at a time: their float64 copy and its square stay in the cache.
-BLOCK = 1 << 15
+BLOCK = 1 << 16
 
 
 @dataclass(frozen=True)

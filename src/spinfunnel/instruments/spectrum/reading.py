@@ -33,6 +33,8 @@ BEYOND = 2.0
 #: A bulk and a number of spikes this many times those of one shuffle need no permutation test (0 of 900
 #: matrices of Student-t entries, df 1.5 to 5, were that far off).
 FAR = (1.5, 4.0)
+#: Refits for the interval of α: its own half-width is known to 21, 16 and 9 %.
+RESAMPLES: dict[Effort, int] = {"quick": 40, "normal": 64, "full": 200}
 #: Shuffles of a permutation test, at the most and at the least; between them, what five seconds allow. With
 #: 99, a test that rejected is upheld by chance in 1 of 100; with 19, in 1 of 20.
 SHUFFLES, FEWEST_SHUFFLES, SHUFFLE_SECONDS = 99, 19, 5.0
@@ -96,7 +98,7 @@ def tail(ev: Array, small: int, large: int, seed: int, effort: Effort) -> Row:
     if not isfinite(fit.alpha):
         return row
     rng = np.random.default_rng(seeds(seed, "bootstrap"))
-    interval = bootstrap_alpha(ev, fit, rng)
+    interval = bootstrap_alpha(ev, fit, rng, resamples=RESAMPLES[effort])
     row |= {
         "alpha_low": nan if interval.low is None else interval.low,
         "alpha_high": nan if interval.high is None else interval.high,
