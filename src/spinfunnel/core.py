@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import math
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -75,6 +77,8 @@ class Number:
         unit = f" {self.unit}" if self.unit else ""
         if not math.isfinite(self.value):
             return "unknown"
+        if self.kind == "count":
+            return f"{self.value:.0f}{unit}"
         if self.error is not None and self.error > 0 and math.isfinite(self.error):
             places = max(0, -math.floor(math.log10(self.error)))
             return f"{self.value:.{places}f} ± {self.error:.{places}f}{unit}"
@@ -380,6 +384,14 @@ class Claim:
     measure: Callable[[int, float], Number]
     passes: Callable[[Number], bool]
     controls: tuple[str, ...] = ()
+
+
+def cache_folder() -> Path:
+    """Give the folder for what may be deleted at any time: spinfunnel in $XDG_CACHE_HOME or ~/.cache.
+
+    It is never beside a subject, and it may not exist.
+    """
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "spinfunnel"
 
 
 def seeds(seed: int, *names: object) -> int:

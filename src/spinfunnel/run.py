@@ -19,7 +19,18 @@ from typing import Any
 
 import numpy as np
 
-from spinfunnel.core import EFFORTS, BadInput, Effort, Finding, Instrument, Question, Reading, Table, seeds
+from spinfunnel.core import (
+    EFFORTS,
+    BadInput,
+    Effort,
+    Finding,
+    Instrument,
+    Question,
+    Reading,
+    Table,
+    cache_folder,
+    seeds,
+)
 from spinfunnel.instruments import NAMES, instrument
 from spinfunnel.matrices import decomposition_bytes, decomposition_seconds
 from spinfunnel.readers import digest
@@ -133,11 +144,6 @@ def _threads() -> Any:
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController()
-
-
-def cache_folder() -> Path:
-    """Give the folder for what may be deleted at any time: never beside a subject."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "spinfunnel"
 
 
 @lru_cache

@@ -14,7 +14,6 @@ Measured on 15 held-out shapes from 9 x 9 to 768 x 3072 and 384 x 30522: the tab
 from __future__ import annotations
 
 import math
-import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -30,7 +29,7 @@ from zipfile import BadZipFile
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from spinfunnel.core import Array, BadInput, Calibration, CalibrationRow, seeds
+from spinfunnel.core import Array, BadInput, Calibration, CalibrationRow, cache_folder, seeds
 from spinfunnel.maths.bulk import fit_bulk
 from spinfunnel.maths.heavy_tails import fit_power_law
 from spinfunnel.maths.random_matrices import top_center_and_scale, wishart_eigenvalues
@@ -222,11 +221,6 @@ def _fresh(small: int, large: int) -> dict[str, tuple[float, float]]:
     with suppress(OSError):
         _write(kept, {name: np.array(pair) for name, pair in row.items()})
     return row
-
-
-def cache_folder() -> Path:
-    """Give the user's cache folder for this package: $XDG_CACHE_HOME/spinfunnel, or ~/.cache/spinfunnel."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "spinfunnel"
 
 
 def _write(path: Path, arrays: dict[str, Array]) -> None:

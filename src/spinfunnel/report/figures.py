@@ -12,7 +12,7 @@ import numpy as np
 
 from spinfunnel.core import BadInput, Finding, Image, Series
 from spinfunnel.report.layers import outcomes
-from spinfunnel.report.panels import INKS, Panel, counted, extent, inks, panels
+from spinfunnel.report.panels import INKS, Panel, counted, extent, inks, panels, whole_numbers
 from spinfunnel.report.tables import slug
 from spinfunnel.report.words import visible
 
@@ -121,6 +121,8 @@ def _draw(figure: Any, panel: Panel, data: frozenset[str], judged: dict[str, str
         getattr(axes, f"set_{letter}label")(plain(axis.label))
         if not solid:
             getattr(axes, f"set_{letter}scale")(axis.scale)
+            if whole_numbers(panel, which):
+                getattr(axes, f"{letter}axis").get_major_locator().set_params(integer=True)
             if limits := extent(panel, which):
                 getattr(axes, f"set_{letter}lim")(limits)
     if panel.row:

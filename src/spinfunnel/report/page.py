@@ -16,7 +16,17 @@ from markupsafe import Markup
 
 from spinfunnel.core import QUESTIONS, Finding, Number, Table
 from spinfunnel.report.layers import columns, layer_tables, outcomes, severity, sparks, worst, worst_first
-from spinfunnel.report.panels import INKS, INKS_ON_DARK, Panel, counted, extent, inks, panels, thin
+from spinfunnel.report.panels import (
+    INKS,
+    INKS_ON_DARK,
+    Panel,
+    counted,
+    extent,
+    inks,
+    panels,
+    thin,
+    whole_numbers,
+)
 from spinfunnel.report.schema import finite, rounded
 from spinfunnel.report.words import MARKS, big, cell, percent, short, title, visible
 
@@ -308,6 +318,7 @@ def _panel(panel: Panel, data: frozenset[str]) -> dict[str, Any]:
             {
                 "label": visible(axis.label),
                 "log": axis.scale == "log",
+                "whole": whole_numbers(panel, i),
                 "range": extent(panel, i) if i < 2 else None,
             }
             for i, axis in enumerate(panel.axes)

@@ -98,6 +98,14 @@ def _dots(values: Array, axis: Axis, count: int) -> Array:
     return dots
 
 
+def whole_numbers(panel: Panel, which: int) -> bool:
+    """Tell whether the panel's x (0) or y (1) axis counts something, so that its ticks are whole numbers."""
+    if panel.axes[which].scale == "log" or which > 1:
+        return False
+    values = np.concatenate([np.ravel(one.y if which else one.x).astype(float) for one in panel.series])
+    return bool(np.all(values == np.round(values)))
+
+
 def extent(panel: Panel, which: int) -> tuple[float, float] | None:
     """Give the range of the panel's x (0) or y (1) axis, with a margin, from its data.
 

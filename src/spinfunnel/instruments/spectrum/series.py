@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from spinfunnel.core import Axis, Row, Series, Table
-from spinfunnel.maths.random_matrices import marchenko_pastur_pdf
+from spinfunnel.maths.random_matrices import marchenko_pastur_edges, marchenko_pastur_pdf
 from spinfunnel.matrices import Matrix
 
 HISTOGRAM_AXES = (Axis("eigenvalue λ of W Wᵀ", "log"), Axis("density of λ", "log"))
@@ -28,11 +28,14 @@ def density(matrix: Matrix, fewest: int) -> tuple[Series, ...]:
     if matrix.small < fewest:
         return tuple(drawn)
     bulk = matrix.bulk
-    y, unit = bulk.small / bulk.large, bulk.variance * bulk.large
+    # The noise beside k spikes is that of an (M - k) x (N - k) matrix: the law drawn is the law tested.
+    k = len(bulk.spikes)
+    rest = ev[len(ev) - bulk.small : len(ev) - k]
+    y, unit = (bulk.small - k) / (bulk.large - k), float(rest.mean())
+    ends = np.log(np.maximum(np.array(marchenko_pastur_edges(y)) * unit, low))
     # Points crowd at both edges, where the law falls to zero like a square root.
-    x = bulk.lower + (bulk.upper - bulk.lower) * (1 - np.cos(np.linspace(0, np.pi, 121)[1:-1])) / 2
-    share = (bulk.small - len(bulk.spikes)) / len(ev)
-    law = share * marchenko_pastur_pdf(x / unit, y) / unit
+    x = np.exp(ends[0] + (ends[1] - ends[0]) * (1 - np.cos(np.linspace(0, np.pi, 121)[1:-1])) / 2)
+    law = len(rest) / len(ev) * marchenko_pastur_pdf(x / unit, y) / unit
     name = "Marchenko-Pastur" if bulk.is_mp else "Marchenko-Pastur (does not fit)"
     drawn.append(Series(x, law, label=name, kind="line", **shared))
     drawn.append(

@@ -75,7 +75,8 @@ function axis(spec) {
   const decades = log && range ? range[1] - range[0] : 0;
   return {
     title: { text: literal(spec.label), standoff: 8 }, type: log ? "log" : "linear", range, exponentformat: "power",
-    dtick: log ? (decades > 8 ? 2 : decades > 2.2 ? 1 : "D2") : undefined, nticks: log ? undefined : 7,
+    dtick: log ? (decades > 8 ? 2 : decades > 2.2 ? 1 : "D2") : spec.whole && range && range[1] - range[0] < 8 ? 1 : undefined,
+    nticks: log ? undefined : 7,
     tickfont: { size: log ? 10.5 : 12 }, // Plotly enlarges powers of ten
     ticks: "outside", ticklen: 5, tickcolor: colour("soft"), linecolor: colour("soft"), showline: true, zeroline: false,
     minor: log ? { ticks: "outside", ticklen: 3, tickcolor: colour("soft"), showgrid: false } : undefined,
