@@ -1,5 +1,3 @@
-from pathlib import Path
-
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
@@ -107,24 +105,6 @@ def test_an_interrupt_keeps_finished_work(file):
     assert report.interrupted
     assert 0 < len(layers(report)) < 5
     assert any("cut short" in doubt for doubt in report["spectrum"].doubts)
-
-
-def test_finished_units_are_kept_and_not_done_twice(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    run._memory.cache_clear()
-    units = [run.Unit(str(i), _count, (str(tmp_path / f"{i}"),), 1.0, f"key {i}") for i in range(3)]
-    first = dict(run.run_units(units[:2]))
-    again = dict(run.run_units(units))
-    run._memory.cache_clear()
-    assert first == {0: 1, 1: 1}
-    assert again == {0: 1, 1: 1, 2: 1}
-
-
-def _count(path):
-    """Count how often this was called, in a file, since other processes may call it too."""
-    with Path(path).open("a") as file:
-        file.write("x")
-    return len(Path(path).read_text())
 
 
 def test_progress_reaches_the_total(file):

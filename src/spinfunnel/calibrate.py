@@ -14,7 +14,8 @@ import numpy as np
 
 from spinfunnel.core import EFFORTS, BadInput, Calibration, CalibrationRow, Effort, seeds
 from spinfunnel.instruments import NAMES, instrument
-from spinfunnel.run import Failure, Progress, Unit, code_digest, run_units, versions
+from spinfunnel.run import code_digest, versions
+from spinfunnel.units import Failure, Progress, Unit, run_units
 
 #: A calibration fails beyond this two-sided level over all its value rows together.
 LEVEL = 0.01

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from spinfunnel.report import Report
-    from spinfunnel.run import Progress
+    from spinfunnel.units import Progress
 
 app = typer.Typer(
     help="Statistical mechanics for trained neural networks.",

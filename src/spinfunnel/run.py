@@ -10,7 +10,7 @@ import hashlib
 import os
 import platform
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
@@ -28,7 +28,6 @@ from spinfunnel.core import (
     Question,
     Reading,
     Table,
-    cache_folder,
     seeds,
 )
 from spinfunnel.instruments import NAMES, instrument
@@ -37,126 +36,13 @@ from spinfunnel.readers import digest
 from spinfunnel.readers.layout import Part
 from spinfunnel.report import Report
 from spinfunnel.subject import Subject, subject_of
-
-#: Called as progress(done, total, name) with the cost done so far, all of it, and the unit just finished.
-Progress = Callable[[float, float, str], None]
+from spinfunnel.units import Failure, Progress, Skipped, Unit, run_units
 
 #: Longer plans than this (CPU seconds) are spread over processes and kept in the user's cache folder.
 LONG = 10.0
 
-#: Kept results beyond this are deleted, those longest unused first.
-KEPT_BYTES = 500_000_000
-
 #: What the interpreter and the libraries take in each process, in bytes (measured: about 200 MB).
 BASELINE = 200_000_000
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A unit, or an instrument in it, that could not be done: it becomes a row, not a lost report."""
-
-    where: str
-    error: str
-
-
-@dataclass(frozen=True)
-class Skipped:
-    """A unit that was not begun: the budget was spent, or the run was interrupted."""
-
-    why: str
-
-
-@dataclass(frozen=True)
-class Unit:
-    """A piece of work that can be done anywhere and in any order: `work(*arguments)`.
-
-    `key` identifies its result (instrument, version, data, arguments, seed); empty: it is not kept.
-    """
-
-    name: str
-    work: Callable[..., Any]
-    arguments: tuple[Any, ...]
-    cost: float
-    key: str = ""
-
-
-def run_units(
-    units: Sequence[Unit],
-    *,
-    jobs: int = 1,
-    deadline: float | None = None,
-    progress: Progress | None = None,
-) -> Iterator[tuple[int, Any]]:
-    """Do the units, each on one thread, and yield (index, result) as they finish.
-
-    A unit that raises yields a `Failure`; one that `deadline` (a `time.time()`) forbids to begin yields
-    `Skipped`. Results with a key are kept in the user's cache folder and not computed twice.
-    """
-    total, done = sum(unit.cost for unit in units), 0.0
-    for index, result in _results(units, jobs, deadline):
-        done += units[index].cost
-        if progress:
-            progress(done, total, units[index].name)
-        yield index, result
-
-
-def _results(units: Sequence[Unit], jobs: int, deadline: float | None) -> Iterator[tuple[int, Any]]:
-    if jobs == 1 or len(units) == 1:
-        for index, unit in enumerate(units):
-            yield _attempt(index, unit, deadline)
-        return
-    import joblib
-    from joblib.externals.loky.process_executor import TerminatedWorkerError
-
-    missing = set(range(len(units)))
-    # The largest first: otherwise the last process may still be busy with it when all others are idle.
-    order = sorted(missing, key=lambda i: -units[i].cost)
-    parallel = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1, pre_dispatch=jobs)
-    try:
-        for index, result in parallel(joblib.delayed(_attempt)(i, units[i], deadline) for i in order):
-            missing.discard(index)
-            yield index, result
-    except TerminatedWorkerError:
-        why = "a worker process was killed (out of memory?): try --jobs 1, or --skip the largest tensors"
-        for index in sorted(missing):
-            yield index, Failure(units[index].name, why)
-
-
-def _attempt(index: int, unit: Unit, deadline: float | None) -> tuple[int, Any]:
-    if deadline is not None and time.time() > deadline:
-        return index, Skipped("the budget was spent before it")
-    try:
-        memory = _memory() if unit.key else None
-        do = memory.cache(_do, ignore=["unit"], verbose=0) if memory else _do
-        return index, do(unit.key, unit)
-    except Exception as error:  # any fault of one unit must leave the rest of the report standing
-        return index, Failure(unit.name, f"{type(error).__name__}: {error}")
-
-
-def _do(key: str, unit: Unit) -> Any:
-    with _threads().limit(limits=1):
-        return unit.work(*unit.arguments)
-
-
-@lru_cache
-def _threads() -> Any:
-    import scipy.linalg  # noqa: F401  # so that its BLAS is loaded and limited too
-    from threadpoolctl import ThreadpoolController
-
-    return ThreadpoolController()
-
-
-@lru_cache
-def _memory() -> Any:
-    import joblib
-
-    memory = joblib.Memory(cache_folder(), verbose=0)
-    try:
-        cache_folder().mkdir(parents=True, exist_ok=True)
-        memory.reduce_size(bytes_limit=KEPT_BYTES)
-    except OSError:
-        return None  # no cache: a run that is cut short begins again, nothing else is lost
-    return memory
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,52 @@
+import time
+from pathlib import Path
+
+from spinfunnel import units
+from spinfunnel.units import Failure, Skipped, Unit, run_units
+
+
+def test_finished_units_are_kept_and_not_done_twice(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    units._memory.cache_clear()
+    work = [Unit(str(i), _count, (str(tmp_path / f"{i}"),), 1.0, f"key {i}") for i in range(3)]
+    first = dict(run_units(work[:2]))
+    again = dict(run_units(work))
+    units._memory.cache_clear()
+    assert first == {0: 1, 1: 1}
+    assert again == {0: 1, 1: 1, 2: 1}
+
+
+def _count(path):
+    """Count how often this was called, in a file, since other processes may call it too."""
+    with Path(path).open("a") as file:
+        file.write("x")
+    return len(Path(path).read_text())
+
+
+def _halve(number):
+    return 1 / number
+
+
+def test_a_unit_that_raises_is_a_failure_and_the_others_are_done():
+    work = [Unit(str(i), _halve, (i,), 1.0) for i in (2, 0, 4)]
+    for jobs in (1, 2):
+        results = dict(run_units(work, jobs=jobs))
+        assert results == {0: 0.5, 1: Failure("0", "ZeroDivisionError: division by zero"), 2: 0.25}
+
+
+def test_after_the_deadline_nothing_is_begun():
+    work = [Unit("late", _halve, (2,), 1.0)]
+    assert isinstance(dict(run_units(work, deadline=time.time() - 1))[0], Skipped)
+
+
+def _die(number):
+    import os
+
+    os._exit(number)
+
+
+def test_a_process_that_is_killed_leaves_rows_that_say_so():
+    work = [Unit(str(i), _die, (i,), 1.0) for i in (1, 2)]
+    results = dict(run_units(work, jobs=2))
+    assert set(results) == {0, 1}
+    assert all("was killed" in result.error for result in results.values())
