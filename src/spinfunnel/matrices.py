@@ -81,7 +81,7 @@ _kept_permutation = lru_cache(maxsize=2)(_permutation)
 
 
 #: Multiplications and additions per second of one slow core; only plans and progress bars depend on it.
-FLOPS = 8e9
+FLOPS = 3e10
 
 
 def decomposition_seconds(part: Part) -> float:
