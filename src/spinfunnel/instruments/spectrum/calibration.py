@@ -9,7 +9,10 @@ import numpy as np
 from spinfunnel.core import Array, Calibration, CalibrationRow, seeds
 from spinfunnel.instruments.spectrum.reading import each, judge_row
 from spinfunnel.maths.entry_laws import LAWS, draw_entries
-from spinfunnel.maths.random_matrices import wishart_eigenvalues
+from spinfunnel.maths.heavy_tails import fit_power_law
+from spinfunnel.maths.nulls import null_p_value
+from spinfunnel.maths.random_matrices import marchenko_pastur_edges, wishart_eigenvalues
+from spinfunnel.maths.spectra import gram_eigenvalues
 from spinfunnel.matrices import Matrix
 from spinfunnel.readers.layout import Part
 
@@ -67,19 +70,34 @@ def with_spectrum(ev: Array, columns: int, rng: np.random.Generator) -> Array:
     return made
 
 
+def with_tail(size: int, share: float, alpha: float, rng: np.random.Generator) -> Array:
+    """Make noise (size, size) whose largest eigenvalues are a Pareto tail of exponent α from the edge on."""
+    ev, k = wishart_eigenvalues(size, size, rng), max(1, round(share * size))
+    edge = size * marchenko_pastur_edges(1.0)[1]
+    ev[-k:] = np.sort(edge * (1 + rng.pareto(alpha - 1, size=k)))
+    return with_spectrum(ev, size, rng)
+
+
 def tails(seed: int, draws: int) -> Iterator[CalibrationRow]:
-    """Glue a Pareto tail to 2 % of a noise spectrum: the combined tests must see it."""
+    """Glue a Pareto tail to noise: the combined tests must see it in 2 % of the eigenvalues, α in 10 %."""
     for size, at_least in ((128, 0.95), (384, 0.98)):
         seen = 0
         for draw in range(draws):
             rng = np.random.default_rng(seeds(seed, "tail", size, draw))
-            ev = wishart_eigenvalues(size, size, rng)
-            k = max(1, round(0.02 * size))
-            ev[-k:] = np.sort(ev[-k - 1] * (1 + rng.pareto(rng.choice([1.0, 2.0, 3.0]), size=k)))
-            seen += label(with_spectrum(ev, size, rng)) != "like noise"
+            seen += label(with_tail(size, 0.02, rng.choice([2.0, 3.0, 4.0]), rng)) != "like noise"
         yield CalibrationRow.rate(
-            "spectrum", f"noise {size} x {size}, Pareto tail on 2 % of the eigenvalues",
+            "spectrum", f"noise {size} x {size}, Pareto tail (α 2, 3 or 4) on 2 % of the eigenvalues",
             "not called like noise", k=seen, n=draws, at_least=at_least,
+        )  # fmt: skip
+    for alpha in (2.0, 3.0):
+        seen = 0
+        for draw in range(draws):
+            rng = np.random.default_rng(seeds(seed, "exponent", alpha, draw))
+            fit = fit_power_law(gram_eigenvalues(with_tail(384, 0.1, alpha, rng)))
+            seen += null_p_value("alpha", fit.alpha, 384, 384, side="lower") < 0.05
+        yield CalibrationRow.rate(
+            "spectrum", f"noise 384 x 384, Pareto tail (α {alpha:.0f}) on 10 % of the eigenvalues",
+            "p of α in noise below 5 %", k=seen, n=draws, at_least=0.95,
         )  # fmt: skip
 
 
