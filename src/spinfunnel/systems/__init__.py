@@ -1,0 +1,80 @@
+"""Systems with an energy and, where there is one, a known answer. `system:NAME?key=value` names one.
+
+>>> system("system:ea?dimension=2&law=gauss", size=4, seed=1).size
+16
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Callable, Mapping
+from urllib.parse import parse_qsl
+
+from spinfunnel.core import BadInput
+from spinfunnel.systems.lattices import ea, ising1d, ising2d, ising3d
+from spinfunnel.systems.mean_field import hopfield, mattis, sk
+from spinfunnel.systems.protocols import System
+
+#: Name -> what makes it of a size (L on lattices, else the number of spins), a seed and named parameters.
+MAKERS: Mapping[str, Callable[..., System]] = {
+    "ising1d": ising1d,
+    "ising2d": ising2d,
+    "ising3d": ising3d,
+    "mattis": mattis,
+    "ea": ea,
+    "sk": sk,
+    "hopfield": hopfield,
+}
+
+#: Size when none is given.
+SIZES: Mapping[str, int] = {"ising1d": 64, "ising2d": 16, "ising3d": 8, "ea": 8}
+SIZE = 64
+
+
+def parameters(name: str) -> dict[str, object]:
+    """Give the parameters of a system and their defaults.
+
+    >>> parameters("ea")
+    {'dimension': 3, 'law': 'pm', 'field': 0.0}
+    """
+    signature = inspect.signature(MAKERS[name])
+    return {key: p.default for key, p in signature.parameters.items() if p.kind is p.KEYWORD_ONLY}
+
+
+def system(text: str, size: int | None = None, seed: int = 0) -> System:
+    """Make the system that `system:NAME?key=value&...` names; the prefix may be left out.
+
+    `size` is L on lattices, else the number of spins. One seed gives one system.
+
+    Raises:
+        BadInput: if the name or a parameter is unknown, or a value cannot be used; the message suggests
+            the nearest name, or lists the parameters.
+    """
+    name, _, query = text.removeprefix("system:").partition("?")
+    if name not in MAKERS:
+        near = difflib.get_close_matches(name, MAKERS, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(MAKERS)}"
+        raise BadInput(f"no system is called {name!r}: {hint}")
+    known = parameters(name)
+    given: dict[str, object] = {}
+    for key, value in parse_qsl(query, keep_blank_values=True):
+        if key not in known:
+            listed = ", ".join(f"{k} ({v})" for k, v in known.items()) or "none"
+            raise BadInput(f"{name} has no parameter {key!r}; it has: {listed}")
+        read, kind = _KINDS[type(known[key])]
+        try:
+            given[key] = read(value)
+        except ValueError:
+            raise BadInput(f"{key} of {name} takes {kind}, not {value!r}") from None
+    size = SIZES.get(name, SIZE) if size is None else size
+    if size < 1:
+        raise BadInput(f"a size must be positive, not {size}")
+    return MAKERS[name](size, seed, **given)
+
+
+_KINDS: dict[type, tuple[Callable[[str], object], str]] = {
+    int: (int, "a whole number"),
+    float: (float, "a number"),
+    str: (str, "a word"),
+}

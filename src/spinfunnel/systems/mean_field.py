@@ -1,0 +1,72 @@
+"""Spins that are all coupled to each other: Mattis, Sherrington-Kirkpatrick, Hopfield."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from spinfunnel.core import Array, BadInput, seeds
+from spinfunnel.systems.lattices import LAWS, draw
+from spinfunnel.systems.spins import PlantedSpins, Spins, random_spins
+
+
+def mattis(size: int, seed: int = 0) -> PlantedSpins:
+    """Mattis magnet: J_ij = t_i t_j / N, a ferromagnet in disguise; the funnel that a glass is not.
+
+    Source: Mattis, Phys. Lett. A 56 (1976) 421.
+
+    >>> mattis(10).ground_energy
+    -4.5
+    """
+    native = random_spins(1, size, seeds(seed, "mattis"))[0]
+    edges = np.argwhere(np.triu(np.ones((size, size)), 1))
+    return PlantedSpins.of_edges(
+        edges,
+        native[edges].prod(axis=1) / size,
+        size=size,
+        name="mattis",
+        convention="H = -sum_{i<j} J_ij s_i s_j, J_ij = t_i t_j / N",
+        native=native,
+        ground_energy=-(size - 1) / 2,
+        certificate="every bond is satisfied",
+    )
+
+
+def sk(size: int, seed: int = 0, *, law: Literal["gauss", "pm"] = "gauss", field: float = 0.0) -> Spins:
+    """Sherrington-Kirkpatrick glass: all spins coupled, J_ij of mean 0 and variance 1/N; Tc = 1.
+
+    Source: Sherrington & Kirkpatrick, Phys. Rev. Lett. 35 (1975) 1792.
+    """
+    edges = np.argwhere(np.triu(np.ones((size, size)), 1))
+    rng = np.random.default_rng(seeds(seed, "sk", size, law))
+    return Spins.of_edges(
+        edges,
+        draw(law, len(edges), rng) / np.sqrt(size),
+        np.full(size, float(field)),
+        size=size,
+        name="sk",
+        convention=f"H = -sum_{{i<j}} J_ij s_i s_j - h sum s_i, J {LAWS[law]}, over sqrt N",
+    )
+
+
+def hopfield(size: int, seed: int = 0, *, patterns: int = 4) -> Spins:
+    """Hopfield memory: J_ij = sum_mu t_i^mu t_j^mu / N for P random patterns.
+
+    Source: Hopfield, PNAS 79 (1982) 2554.
+
+    Raises:
+        BadInput: if there is no pattern.
+    """
+    if patterns < 1:
+        raise BadInput(f"a Hopfield memory stores at least one pattern, not {patterns}")
+    stored = hopfield_patterns(size, seed, patterns).astype(np.float64)
+    matrix = stored.T @ stored / size
+    np.fill_diagonal(matrix, 0.0)
+    convention = f"H = -sum_{{i<j}} J_ij s_i s_j, J_ij = sum_mu t_i^mu t_j^mu / N, P = {patterns}"
+    return Spins.of_matrix(matrix, name="hopfield", convention=convention)
+
+
+def hopfield_patterns(size: int, seed: int = 0, patterns: int = 4) -> Array:
+    """Give the patterns (P, N) that `hopfield` of the same seed stores."""
+    return random_spins(patterns, size, seeds(seed, "hopfield"))
