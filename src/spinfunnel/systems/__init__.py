@@ -14,7 +14,9 @@ from urllib.parse import parse_qsl
 from spinfunnel.core import BadInput
 from spinfunnel.systems.lattices import ea, ising1d, ising2d, ising3d
 from spinfunnel.systems.mean_field import hopfield, mattis, sk
+from spinfunnel.systems.planted import nishimori, tiles2d, wishart
 from spinfunnel.systems.protocols import System
+from spinfunnel.systems.rem import rem
 
 #: Name -> what makes it of a size (L on lattices, else the number of spins), a seed and named parameters.
 MAKERS: Mapping[str, Callable[..., System]] = {
@@ -25,10 +27,22 @@ MAKERS: Mapping[str, Callable[..., System]] = {
     "ea": ea,
     "sk": sk,
     "hopfield": hopfield,
+    "rem": rem,
+    "wishart": wishart,
+    "tiles2d": tiles2d,
+    "nishimori": nishimori,
 }
 
 #: Size when none is given.
-SIZES: Mapping[str, int] = {"ising1d": 64, "ising2d": 16, "ising3d": 8, "ea": 8}
+SIZES: Mapping[str, int] = {
+    "ising1d": 64,
+    "ising2d": 16,
+    "ising3d": 8,
+    "ea": 8,
+    "rem": 16,
+    "tiles2d": 16,
+    "nishimori": 16,
+}
 SIZE = 64
 
 

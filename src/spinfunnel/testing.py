@@ -1,0 +1,159 @@
+"""Kits that test what others write against the contracts: one line a system.
+
+They raise AssertionError, whose message says which promise is broken and by how much.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from spinfunnel.core import Array
+from spinfunnel.systems.enumeration import blocks, enumerate_states
+from spinfunnel.systems.protocols import Flips, Metric, Pairwise, Planted, System
+
+#: Systems of at most so many spins are compared with the enumeration of all their states.
+FEW = 16
+
+#: Energies agree to this, relative to the larger of 1 and the largest energy met.
+ROUNDING = 1e-10
+
+
+def check_system(system: System, *, batch: int = 16, seed: int = 0) -> None:
+    """Check a system of spins +-1 against every protocol it states.
+
+    Energies do not depend on the batch; flip costs are differences of energies; couplings are symmetric and
+    give the energy; overlaps are in [-1, 1], symmetric and modulo the global flip; a planted state has
+    the energy it claims, and nothing is lower. Up to 16 spins all states are looked at.
+
+    >>> from spinfunnel.systems import system
+    >>> check_system(system("sk", size=12))
+
+    Raises:
+        AssertionError: if a promise is broken.
+    """
+    _random(system, batch, seed)
+    x, y = system.random(batch, seed), system.random(batch, seed + 1)
+    before = x.copy()
+    _energy(system, x)
+    if isinstance(system, Pairwise):
+        _pairwise(system, x)
+    if isinstance(system, Flips):
+        _flips(system, x, seed)
+    if isinstance(system, Metric):
+        _metric(system, x, y)
+    if isinstance(system, Planted):
+        _planted(system, x)
+    if system.size <= FEW:
+        _all_states(system)
+    _require((x == before).all(), "configurations must not be changed by the questions asked about them")
+
+
+def _require(holds: bool | np.bool, promise: str) -> None:
+    if not holds:
+        raise AssertionError(promise)
+
+
+def _same(left: Array | float, right: Array | float, promise: str) -> None:
+    """Require equality within rounding; the message says by how much it fails."""
+    left, right = np.asarray(left, dtype=np.float64), np.asarray(right, dtype=np.float64)
+    _require(left.shape == right.shape, f"{promise}: shapes {left.shape} and {right.shape} differ")
+    worst = float(np.abs(left - right).max(initial=0.0))
+    scale = max(1.0, float(np.abs(left).max(initial=0.0)))
+    _require(worst <= ROUNDING * scale, f"{promise}: they differ by up to {worst:g}")
+
+
+def _random(system: System, batch: int, seed: int) -> None:
+    _require(bool(system.name) and bool(system.convention), "a system has a name and states its convention")
+    x, n = system.random(batch, seed), system.size
+    _require(x.shape == (batch, n), f"random({batch}, seed) must have shape ({batch}, {n}), has {x.shape}")
+    _require(x.dtype == np.int8 and bool((np.abs(x) == 1).all()), "spins are int8, +1 or -1")
+    _require((x == system.random(batch, seed)).all(), "one seed must give one draw")
+    many = system.random(4096, seed)
+    _require((x[0] != many).any(), "random draws must differ from each other")
+    excess = float(np.abs(many.mean(axis=0, dtype=np.float64)).max()) * 64
+    _require(excess < 6, f"random spins must be up as often as down, one is {excess:.1f} sigma off")
+
+
+def _energy(system: System, x: Array) -> None:
+    energies = system.energy(x)
+    _require(energies.shape == (len(x),), f"energy must have shape ({len(x)},), has {energies.shape}")
+    _require(np.isfinite(energies).all(), "energies must be finite")
+    alone = np.concatenate([system.energy(x[i : i + 1]) for i in range(len(x))])
+    _same(energies, alone, "an energy must not depend on the rest of the batch")
+    _same(energies, system.energy(x.astype(np.float64)), "an energy must not depend on the dtype of spins")
+
+
+def _pairwise(system: Pairwise, x: Array) -> None:
+    n = system.size
+    _require(system.indptr.shape == (n + 1,), f"indptr must have shape ({n + 1},), has {system.indptr.shape}")
+    _require(
+        len(system.indices) == len(system.couplings) == system.indptr[-1],
+        "indices and couplings must have indptr[-1] entries",
+    )
+    _require(system.fields.shape == (n,), f"fields must have shape ({n},), has {system.fields.shape}")
+    rows = np.repeat(np.arange(n), np.diff(system.indptr))
+    _require((np.diff(rows * n + system.indices) > 0).all(), "neighbours must ascend, each given once")
+    matrix = np.zeros((n, n))
+    matrix[rows, system.indices] = system.couplings
+    _require((matrix == matrix.T).all(), "couplings must be symmetric, each bond stored twice")
+    _require(not np.diagonal(matrix).any(), "no spin is coupled to itself")
+    s = x.astype(np.float64)
+    defined = np.array([-(row @ np.triu(matrix, 1) @ row) - system.fields @ row for row in s])
+    _same(system.energy(x), defined, "energy must be -sum_{i<j} J_ij s_i s_j - sum h_i s_i of the arrays")
+
+
+def _flips(system: Flips, x: Array, seed: int) -> None:
+    costs, n = system.flip_cost(x), system.size
+    _require(costs.shape == x.shape, f"flip_cost must have shape {x.shape}, has {costs.shape}")
+    energies = system.energy(x)
+    for i in np.random.default_rng(seed).permutation(n)[:64]:
+        flipped = x.copy()
+        flipped[:, i] *= -1
+        _same(costs[:, i], system.energy(flipped) - energies, f"flip_cost of spin {i} must be what it costs")
+
+
+def _metric(system: Metric, x: Array, y: Array) -> None:
+    q = system.overlap(x, y)
+    _require(q.shape == (len(x),), f"overlap must have shape ({len(x)},), has {q.shape}")
+    _require((np.abs(q) <= 1).all(), f"overlaps must be in [-1, 1], one is {np.abs(q).max():g}")
+    _same(q, system.overlap(y, x), "overlap(x, y) must be overlap(y, x)")
+    _same(system.overlap(x, x), np.ones(len(x)), "a configuration's overlap with itself must be 1")
+    if isinstance(system, Pairwise):
+        turned = (-x).astype(np.int8)
+        free = not system.fields.any()
+        _same(
+            system.overlap(turned, x),
+            np.full(len(x), 1.0 if free else -1.0),
+            "the overlap with all spins turned over must be 1 without a field, and -1 in one",
+        )
+        if free:
+            _same(system.energy(x), system.energy(turned), "without a field, energy is even")
+
+
+def _planted(system: Planted, x: Array) -> None:
+    native = system.native
+    _require(native.shape == (system.size,) and native.dtype == np.int8, "native is int8, of shape (N,)")
+    _require(bool((np.abs(native) == 1).all()), "the native state's spins are +1 or -1")
+    _require(bool(system.certificate), "a planted system says why nothing is lower")
+    _same(system.energy(native[None]), np.array([system.ground_energy]), "energy(native) must be the claimed")
+    room = ROUNDING * max(1.0, abs(system.ground_energy))
+    _require(system.energy(x).min() >= system.ground_energy - room, "a random state is below the planted one")
+    if isinstance(system, Flips):
+        least = float(system.flip_cost(native[None]).min())
+        _require(least >= -room, f"turning one spin of the planted state over gains {-least:g}")
+
+
+def _all_states(system: System) -> None:
+    """Compare the oracle with the system itself, state by state."""
+    n, found = system.size, enumerate_states(system)
+    _same(
+        system.energy(found.ground_state[None]),
+        np.array([found.ground_energy]),
+        "the enumerated ground state must have the enumerated energy",
+    )
+    for start, energies in blocks(system):
+        states = np.arange(start, start + len(energies))
+        x = (2 * ((states[:, None] >> np.arange(n)) & 1) - 1).astype(np.int8)
+        _same(system.energy(x), energies, "enumeration and energy must agree on every state")
+    if isinstance(system, Planted):
+        _same(found.ground_energy, system.ground_energy, "enumeration must find nothing below the planted")
