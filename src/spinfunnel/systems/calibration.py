@@ -71,7 +71,7 @@ def fields(seed: int) -> Iterator[CalibrationRow]:
         yield _same(name, "<s>", found=magnetisation, known=m, tolerance=1e-12)
         along = float(system.energy(np.full((1, n), np.sign(h)))[0])
         yield _same(
-            name, "ground energy: all along h", found=found.ground_energy, known=along, tolerance=1e-12
+            name, "ground energy, all along h", found=found.ground_energy, known=along, tolerance=1e-12
         )
 
 

@@ -56,6 +56,19 @@ class Enumeration:
     counts: Array | None = None
 
 
+def positive(temperature: Sequence[float] | Array | float) -> Array:
+    """Give temperatures as an array (T,), if they are positive and finite.
+
+    Raises:
+        BadInput: if one is not.
+    """
+    t = np.atleast_1d(np.asarray(temperature, dtype=np.float64))
+    wrong = t[~(np.isfinite(t) & (t > 0))]
+    if wrong.size:
+        raise BadInput(f"temperatures must be positive, not {wrong[0]:g}")
+    return t
+
+
 def enumerate_states(system: System, temperatures: Sequence[float] | Array = ()) -> Enumeration:
     """Look at every configuration of at most 32 spins +-1.
 
@@ -68,9 +81,7 @@ def enumerate_states(system: System, temperatures: Sequence[float] | Array = ())
         BadInput: above 32 spins (the message says how long it would take), or if a temperature is not
             positive.
     """
-    temperatures = np.atleast_1d(np.asarray(temperatures, dtype=np.float64))
-    if not (np.isfinite(temperatures) & (temperatures > 0)).all():
-        raise BadInput(f"temperatures must be positive, not {temperatures.min():g}")
+    temperatures = positive(temperatures)
     n = system.size
     if n > LARGEST:
         seconds = 2.0**n * (STATE + WEIGHT * len(temperatures)) * 1e-9
@@ -193,12 +204,11 @@ def correlations(system: System, temperature: float) -> tuple[Array, Array]:
     if n > LARGEST_KEPT:
         need = 2 ** (n - 27)
         raise BadInput(f"correlations of {n} spins need {need:g} GiB: take at most {LARGEST_KEPT}")
-    if not temperature > 0:
-        raise BadInput(f"a temperature must be positive, not {temperature:g}")
+    beta = 1 / positive(temperature)[0]
     energies = np.concatenate([block for _, block in blocks(system)])
     if _copies(system) == 2:
         energies = np.concatenate([energies, energies[::-1]])
-    weights = np.exp((energies.min() - energies) / temperature)
+    weights = np.exp(beta * (energies.min() - energies))
     for i in range(n):  # sum or difference over spin i
         pairs = weights.reshape(-1, 2, 2**i)
         weights = np.stack([pairs[:, 0] + pairs[:, 1], pairs[:, 1] - pairs[:, 0]], axis=1).ravel()

@@ -12,7 +12,7 @@ import numpy as np
 from scipy.special import ellipk, log_ndtr
 
 from spinfunnel.core import Array, BadInput
-from spinfunnel.systems.enumeration import Thermal
+from spinfunnel.systems.enumeration import Thermal, positive
 
 #: Critical temperature of the square lattice, 2 / ln(1 + sqrt 2) (Onsager 1944).
 TC_SQUARE = 2 / math.log1p(math.sqrt(2))
@@ -27,13 +27,6 @@ TC_SK, E0_SK_SYMMETRIC = 1.0, -math.sqrt(2 / math.pi)
 E0_SK = -0.76317
 
 
-def _positive(temperature: Sequence[float] | Array | float) -> Array:
-    t = np.atleast_1d(np.asarray(temperature, dtype=np.float64))
-    if not (np.isfinite(t) & (t > 0)).all():
-        raise BadInput(f"temperatures must be positive, not {t.min():g}")
-    return t
-
-
 def ring(size: int, temperature: Sequence[float] | Array | float) -> Thermal:
     """Give the Ising ring of N spins: Z = (2 cosh K)^N + (2 sinh K)^N, K = 1/T.
 
@@ -45,7 +38,7 @@ def ring(size: int, temperature: Sequence[float] | Array | float) -> Thermal:
     """
     if size < 3:
         raise BadInput(f"a ring has at least three spins, not {size}")
-    k, n = 1 / _positive(temperature), size
+    k, n = 1 / positive(temperature), size
     t = np.tanh(k)
     z = 1 + t**n
     log_z = n * (np.log1p(np.exp(-2 * k)) + k) + np.log(z)
@@ -60,7 +53,7 @@ def chain(size: int, temperature: Sequence[float] | Array | float) -> Thermal:
     >>> chain(2, 1.0).u.round(6)  # -tanh(1) / 2
     array([-0.380797])
     """
-    k = 1 / _positive(temperature)
+    k = 1 / positive(temperature)
     share = 1 - 1 / size
     log_z = math.log(2) + (size - 1) * (np.log1p(np.exp(-2 * k)) + k)
     return Thermal(log_z, -share * np.tanh(k), share * (k / np.cosh(k)) ** 2)
@@ -77,7 +70,7 @@ def curie_weiss(size: int, field: float, temperature: float) -> tuple[float, flo
     """
     from scipy.special import gammaln, logsumexp
 
-    t, k = float(_positive(temperature)[0]), np.arange(size + 1)
+    t, k = float(positive(temperature)[0]), np.arange(size + 1)
     m = 2 * k - size
     energy = -(m**2 - size) / (2 * size) - field * m
     logs = gammaln(size + 1) - gammaln(k + 1) - gammaln(size - k + 1) - energy / t
@@ -102,7 +95,7 @@ def kaufman(rows: int, columns: int, temperature: Sequence[float] | Array | floa
     """
     if min(rows, columns) < 3:
         raise BadInput(f"the sides of a torus are at least 3, not {rows} x {columns}")
-    each = np.array([_kaufman(rows, columns, 1 / t) for t in _positive(temperature)])
+    each = np.array([_kaufman(rows, columns, 1 / t) for t in positive(temperature)])
     return Thermal(*each.T)
 
 
@@ -166,7 +159,7 @@ def onsager(temperature: Sequence[float] | Array | float) -> Array:
     >>> onsager([2.0, TC_SQUARE, 3.0]).round(6)
     array([-1.745565, -1.414214, -0.81731 ])
     """
-    k = 1 / _positive(temperature)
+    k = 1 / positive(temperature)
     lean = 2 * np.tanh(2 * k) ** 2 - 1
     modulus = 2 * np.sinh(2 * k) / np.cosh(2 * k) ** 2
     critical = np.abs(lean) < 1e-12  # the integral diverges, but what it multiplies is zero
@@ -182,7 +175,7 @@ def yang(temperature: Sequence[float] | Array | float) -> Array:
     >>> yang([2.0, 3.0]).round(6)
     array([0.911319, 0.      ])
     """
-    k = 1 / _positive(temperature)
+    k = 1 / positive(temperature)
     return np.asarray(np.maximum(1 - np.sinh(2 * k) ** -4, 0.0) ** 0.125)
 
 

@@ -11,6 +11,11 @@ from spinfunnel.systems.lattices import LAWS, draw
 from spinfunnel.systems.spins import PlantedSpins, Spins, random_spins
 
 
+def pairs(size: int) -> Array:
+    """Give the bonds (N (N - 1) / 2, 2) of the graph in which all spins are coupled."""
+    return np.argwhere(np.triu(np.ones((size, size), dtype=bool), 1))
+
+
 def mattis(size: int, seed: int = 0) -> PlantedSpins:
     """Mattis magnet: J_ij = t_i t_j / N, a ferromagnet in disguise; the funnel that a glass is not.
 
@@ -20,7 +25,7 @@ def mattis(size: int, seed: int = 0) -> PlantedSpins:
     -4.5
     """
     native = random_spins(1, size, seeds(seed, "mattis"))[0]
-    edges = np.argwhere(np.triu(np.ones((size, size)), 1))
+    edges = pairs(size)
     return PlantedSpins.of_edges(
         edges,
         native[edges].prod(axis=1) / size,
@@ -38,7 +43,7 @@ def sk(size: int, seed: int = 0, *, law: Literal["gauss", "pm"] = "gauss", field
 
     Source: Sherrington & Kirkpatrick, Phys. Rev. Lett. 35 (1975) 1792.
     """
-    edges = np.argwhere(np.triu(np.ones((size, size)), 1))
+    edges = pairs(size)
     rng = np.random.default_rng(seeds(seed, "sk", size, law))
     return Spins.of_edges(
         edges,
@@ -60,11 +65,15 @@ def hopfield(size: int, seed: int = 0, *, patterns: int = 4) -> Spins:
     """
     if patterns < 1:
         raise BadInput(f"a Hopfield memory stores at least one pattern, not {patterns}")
-    stored = hopfield_patterns(size, seed, patterns).astype(np.float64)
-    matrix = stored.T @ stored / size
-    np.fill_diagonal(matrix, 0.0)
-    convention = f"H = -sum_{{i<j}} J_ij s_i s_j, J_ij = sum_mu t_i^mu t_j^mu / N, P = {patterns}"
-    return Spins.of_matrix(matrix, name="hopfield", convention=convention)
+    stored = hopfield_patterns(size, seed, patterns)
+    edges = pairs(size)  # also where patterns cancel
+    return Spins.of_edges(
+        edges,
+        stored[:, edges].prod(axis=2).sum(axis=0) / size,
+        size=size,
+        name="hopfield",
+        convention=f"H = -sum_{{i<j}} J_ij s_i s_j, J_ij = sum_mu t_i^mu t_j^mu / N, P = {patterns}",
+    )
 
 
 def hopfield_patterns(size: int, seed: int = 0, patterns: int = 4) -> Array:

@@ -43,7 +43,7 @@ def overlap(x: Array, y: Array) -> Array:
 class Spins(Pairwise, Flips, Metric):
     """H = -sum_{i<j} J_ij s_i s_j - sum_i h_i s_i on a connected graph; each bond is stored twice.
 
-    Make one with `of_edges` or `of_matrix`. `sides` are those of a lattice: spin i sits at
+    Make one with `of_edges` or `of_matrix`; a bond may be zero. `sides` are those of a lattice: spin i sits at
     `np.unravel_index(i, sides)`, and the edges are periodic.
 
     Raises:
@@ -147,9 +147,12 @@ class Spins(Pairwise, Flips, Metric):
             raise BadInput(f"the graph falls into {parts} parts that do not interact: study each by itself")
 
     def _parts(self) -> int:
+        """Into how many parts the graph falls; a bond of strength zero holds it together."""
+        from scipy.sparse import csr_array
         from scipy.sparse.csgraph import connected_components
 
-        parts, _ = connected_components(self.matrix != 0, directed=False)
+        there = csr_array((np.ones(len(self.indices)), self.indices, self.indptr), shape=(self.size,) * 2)
+        parts, _ = connected_components(there, directed=False)
         return int(parts)
 
     @property
