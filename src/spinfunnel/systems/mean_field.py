@@ -65,11 +65,11 @@ def hopfield(size: int, seed: int = 0, *, patterns: int = 4) -> Spins:
     """
     if patterns < 1:
         raise BadInput(f"a Hopfield memory stores at least one pattern, not {patterns}")
-    stored = hopfield_patterns(size, seed, patterns)
+    stored = hopfield_patterns(size, seed, patterns).astype(np.float64)
     edges = pairs(size)  # also where patterns cancel
     return Spins.of_edges(
         edges,
-        stored[:, edges].prod(axis=2).sum(axis=0) / size,
+        (stored.T @ stored)[edges[:, 0], edges[:, 1]] / size,
         size=size,
         name="hopfield",
         convention=f"H = -sum_{{i<j}} J_ij s_i s_j, J_ij = sum_mu t_i^mu t_j^mu / N, P = {patterns}",

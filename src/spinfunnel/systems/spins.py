@@ -43,8 +43,8 @@ def overlap(x: Array, y: Array) -> Array:
 class Spins(Pairwise, Flips, Metric):
     """H = -sum_{i<j} J_ij s_i s_j - sum_i h_i s_i on a connected graph; each bond is stored twice.
 
-    Make one with `of_edges` or `of_matrix`; a bond may be zero. `sides` are those of a lattice: spin i sits at
-    `np.unravel_index(i, sides)`, and the edges are periodic.
+    Make one with `of_edges` or `of_matrix`; a bond may be zero. `sides` are those of a lattice with periodic
+    edges: spin i sits at `np.unravel_index(i, sides)`.
 
     Raises:
         BadInput: if sizes disagree, a number is not finite, a spin is coupled to itself, a bond is missing
