@@ -5,9 +5,13 @@ They raise AssertionError, whose message says which promise is broken and by how
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
-from spinfunnel.core import Array
+from spinfunnel.core import Array, Trace
+from spinfunnel.maths.statistics import mean_of_replicas
+from spinfunnel.systems import system as named
 from spinfunnel.systems.enumeration import blocks, enumerate_states
 from spinfunnel.systems.protocols import Flips, Metric, Pairwise, Planted, System
 
@@ -157,3 +161,55 @@ def _all_states(system: System) -> None:
         _same(system.energy(x), energies, "enumeration and energy must agree on every state")
     if isinstance(system, Planted):
         _same(found.ground_energy, system.ground_energy, "enumeration must find nothing below the planted")
+
+
+def check_dynamics(
+    sample: Callable[[System, float, int], Trace], *, temperature: float = 1.0, seed: int = 0
+) -> None:
+    """Check a dynamics `sample(system, temperature, seed)` that gives a `Trace` of equilibrium states.
+
+    Its trace holds together (shapes, final and best spins, their energies); one seed gives the same bits and
+    another seed others; and its mean energy is that of all 2^10 states of a glass in a field, within 5 of
+    its own error bars, which may be at most 3 % of it.
+
+    >>> from spinfunnel.dynamics import metropolis
+    >>> check_dynamics(lambda system, t, seed: metropolis(system, t, sweeps=800, burn_in=200, seed=seed))
+
+    Raises:
+        AssertionError: if a promise is broken.
+    """
+    glass = named("sk?field=0.4", size=10, seed=seed)
+    trace = sample(glass, temperature, seed)
+    _trace(glass, trace)
+    again, other = sample(glass, temperature, seed), sample(glass, temperature, seed + 1)
+    _require((again.energies == trace.energies).all(), "one seed must give the same energies, to the bit")
+    _require((again.final == trace.final).all(), "one seed must give the same final spins")
+    _require((other.energies != trace.energies).any(), "another seed must give other energies")
+    replicas = trace.energies.T
+    _require(
+        len(np.unique(replicas, axis=0)) == len(replicas) > 1,
+        "a trace needs two or more replicas, each with its own random numbers",
+    )
+    exact = float(enumerate_states(glass, [temperature]).thermal.u[0])
+    found = mean_of_replicas(trace.energies / glass.size)
+    assert found.error is not None
+    _require(found.error <= 0.03 * abs(exact), f"u = {found} is too rough to tell: sample longer")
+    sigma = (found.value - exact) / found.error
+    _require(
+        abs(sigma) <= 5, f"u at T = {temperature} is {found}, but of all states {exact:.5f}: {sigma:+.1f} σ"
+    )
+
+
+def _trace(system: System, trace: Trace) -> None:
+    records, replicas = trace.energies.shape
+    _require(trace.times.shape == trace.temperatures.shape == (records,), "times and temperatures are (T,)")
+    _require(bool((np.diff(trace.times) > 0).all()), "times must ascend")
+    _require(trace.final.shape == (replicas, system.size), "final is (R, N)")
+    _require(trace.best.shape == (system.size,), "best is (N,)")
+    _same(system.energy(trace.best[None]), np.array([trace.best_energy]), "best_energy must be that of best")
+    room = 1e-5 * max(1.0, abs(trace.best_energy))
+    _require(trace.best_energy <= trace.energies.min() + room, "nothing recorded may be below best_energy")
+    if trace.states is not None:
+        _require(trace.states.shape == (records, replicas, system.size), "states are (T, R, N)")
+        worst = np.abs(system.energy(trace.states[-1]) - trace.energies[-1]).max()
+        _require(worst <= room, f"recorded energies must be those of recorded states, one is {worst:g} off")

@@ -191,17 +191,28 @@ def nishimori(p: float, dimension: int = 2) -> tuple[float, float]:
     return 1 / math.atanh(2 * p - 1), -dimension * (2 * p - 1)
 
 
+def rem_ground_energy_cdf(u: Array, size: int) -> Array:
+    """Give the chance that the REM's lowest energy per spin is below u: 1 - P(a normal is above)^(2^N).
+
+    >>> rem_ground_energy_cdf(np.array([0.0]), 1)
+    array([0.75])
+    """
+    return np.asarray(-np.expm1(2.0**size * log_ndtr(-u * math.sqrt(size))))
+
+
 def rem_ground_energy(size: int) -> tuple[float, float]:
     """Give mean and standard deviation of the REM's lowest energy per spin: of 2^N normals, by integration.
 
     >>> [round(x, 4) for x in rem_ground_energy(1)]  # -1 / sqrt pi, sqrt(1 - 1 / pi)
     [-0.5642, 0.8256]
     """
-    x, step = np.linspace(-40.0, 10.0, 200_001, retstep=True)
-    below = -np.expm1(2.0**size * log_ndtr(-x))  # P(lowest < x)
-    mean = 10.0 - float((np.sum(below) - below[-1] / 2) * step)
-    square = 100.0 - 2 * float((x @ below - x[-1] * below[-1] / 2) * step)
-    return mean / math.sqrt(size), math.sqrt((square - mean**2) / size)
+    top = 10 / math.sqrt(size)
+    u, step = np.linspace(-4 * top, top, 200_001, retstep=True)
+    below = rem_ground_energy_cdf(u, size)
+    below[-1] /= 2  # the trapezoid's end
+    mean = top - float(below.sum() * step)
+    square = top**2 - 2 * float(u @ below * step)
+    return mean, math.sqrt(square - mean**2)
 
 
 def sk_ground_energy(size: int) -> float:
