@@ -22,13 +22,15 @@ LEVEL = 0.01
 
 
 def calibrations() -> dict[str, tuple[Calibration, ...]]:
-    """Give all calibrations by the name of what exports them: maths modules first, then instruments."""
+    """Give all calibrations by what exports them: maths modules, systems, dynamics, instruments."""
     found: dict[str, tuple[Calibration, ...]] = {}
     package = import_module("spinfunnel.maths")
     for module in pkgutil.iter_modules(package.__path__):
         exported = getattr(import_module(f"spinfunnel.maths.{module.name}"), "calibrations", ())
         if exported:
             found[module.name] = tuple(exported)
+    for floor in ("systems", "dynamics"):
+        found[floor] = tuple(import_module(f"spinfunnel.{floor}.calibration").calibrations)
     found.update({name: own for name in NAMES if (own := instrument(name).calibrations)})
     return found
 

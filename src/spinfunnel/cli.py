@@ -1,4 +1,4 @@
-"""The command line: `spinfunnel diagnose | list | explain | calibrate | demo`.
+"""The command line: `spinfunnel diagnose | list | explain | anneal | calibrate | demo`.
 
 Exit codes: 0 it ran; 1 `--fail-on` was met, or a calibration row failed; 2 it could not run; 130 interrupted.
 """
@@ -10,6 +10,7 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,6 +22,7 @@ from spinfunnel.core import EFFORTS, OUTCOMES, QUESTIONS, BadInput, Effort, Spin
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from spinfunnel.anneal import Annealed
     from spinfunnel.report import Report
     from spinfunnel.units import Progress
 
@@ -145,11 +147,17 @@ def _leave(report: Report, chosen: list[str], fail_on: str) -> None:
 
 @app.command("list")
 def list_(
+    what: Annotated[str, typer.Argument(help="instruments, or systems.")] = "instruments",
     as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
-    """List the instruments, by the question they answer."""
+    """List the instruments, by the question they answer; or the systems, with their conventions."""
     from spinfunnel.instruments import NAMES, instrument
 
+    if what not in ("instruments", "systems"):
+        raise BadInput(f"there is no list of {what!r}: write `spinfunnel list` or `spinfunnel list systems`")
+    if what == "systems":
+        _list_systems(as_json)
+        return
     all_of_them = [instrument(name) for name in NAMES]
     if as_json:
         typer.echo(
@@ -178,6 +186,38 @@ def list_(
             table.add_row(one.name, ", ".join(sorted(one.needs)), one.what)
         console.print(table)
     console.print("\nspinfunnel explain NAME tells how one works, how it judges, and how often it is wrong.")
+
+
+def _list_systems(as_json: bool) -> None:
+    from spinfunnel.systems import MAKERS, SIZE, SIZES, parameters, system
+
+    rows: list[dict[str, Any]] = [
+        {
+            "name": name, "size": SIZES.get(name, SIZE), "parameters": parameters(name),
+            "convention": system(name, size=SIZES.get(name, 8)).convention,
+        }
+        for name in MAKERS
+    ]  # fmt: skip
+    if as_json:
+        typer.echo(json.dumps(rows))
+        return
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    table.add_column("system", style="cyan", no_wrap=True)
+    table.add_column("size", justify="right")
+    table.add_column("parameters", overflow="fold")
+    table.add_column("convention", overflow="fold", ratio=1)
+    for row in rows:
+        own = " ".join(f"{key}={value}" for key, value in row["parameters"].items())
+        table.add_row(row["name"], str(row["size"]), own, Text(row["convention"]))
+    console = _console()
+    console.print(table)
+    console.print(
+        "\nk_B = 1, spins are +-1. --size is L on lattices, else the number of spins. Parameters are"
+    )
+    console.print("given as system:NAME?key=value&key=value, such as system:wishart?alpha=0.3.")
 
 
 @app.command()
@@ -215,6 +255,99 @@ def explain(
         console.print(Padding(Text(text), (0, 0, 0, 2)))
     console.print("\n[bold]Calibration[/] (measured by `make calibrate`)")
     console.print(_calibration_table(rows) if rows else "  none recorded")
+
+
+@app.command()
+def anneal(
+    source: Annotated[str, typer.Argument(help="system:NAME or system:NAME?key=value; see `list systems`.")],
+    size: Annotated[int | None, typer.Option(help="L on lattices, else the number of spins.")] = None,
+    method: Annotated[str, typer.Option(help="sa, pt, or auto (both in turn).")] = "auto",
+    budget: Annotated[str, typer.Option(help="Search at most this long: 30s, 5m, 1h.")] = "30s",
+    seed: Annotated[int, typer.Option(help="Everything random is derived from it, the system too.")] = 0,
+    out: Annotated[Path | None, typer.Option(help="Write the best spins to this file, one a line.")] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the result as JSON, and nothing else.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
+) -> None:
+    """Search a spin system for its lowest energy, and say whether it is known to be the lowest."""
+    from spinfunnel.anneal import METHODS, find, spins_text
+    from spinfunnel.anneal import anneal as search
+    from spinfunnel.report.writing import write
+
+    seconds = _seconds(budget)
+    if seconds is None:
+        raise BadInput("--budget is empty: write a positive time such as 90s, 5m or 1h")
+    if out:
+        _writable(out.parent)
+        if out.is_dir() or (out.exists() and not force):
+            raise BadInput(f"{out} exists: add --force, or give another name")
+    it = find(source, size, seed)
+    if method not in METHODS:
+        raise BadInput(f"--method is {method!r}: it must be {', '.join(METHODS)}")
+    if not as_json:
+        typer.echo(f"plan: {source}, {it.size} spins, {METHODS[method]}, at most {budget}", err=True)
+        typer.echo(
+            "      the first run compiles, which takes some ten seconds; Ctrl-C keeps the best", err=True
+        )
+    with _progress(not as_json) as progress:
+        found = search(it, method=method, budget=seconds, seed=seed, progress=progress)  # type: ignore[arg-type]
+    found = replace(found, source=source)
+    if out:
+        write(out, spins_text(found), ours=lambda _: force, force=force)
+    if as_json:
+        typer.echo(json.dumps(found.json(), allow_nan=False))
+    else:
+        _print_annealed(found)
+        if out:
+            typer.echo(f"written: {out}")
+    if found.interrupted:
+        raise typer.Exit(130)
+
+
+def _print_annealed(found: Annealed) -> None:
+    from rich.table import Table
+
+    from spinfunnel.anneal import success_share, tts99
+
+    console = _console()
+    console.print(f"[bold cyan]{found.source}[/]  {found.size} spins, seed {found.seed}")
+    console.print(found.convention, markup=False)
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for column in ("rounds", "sweeps", "tries", "lowest u", "reached it", "CPU s", "round trips"):
+        table.add_column(column, justify="left" if column == "rounds" else "right")
+    for one in found.rounds:
+        trips = str(one.round_trips) if one.method == "pt" else ""
+        table.add_row(
+            {"sa": "annealing", "pt": "tempering"}[one.method], str(one.sweeps), str(one.tries),
+            f"{one.lowest / found.size:.6f}", str(one.successes), f"{one.cpu_seconds:.3g}", trips,
+        )  # fmt: skip
+    console.print(table)
+    console.print(f"\n[bold]best energy {found.energy:.10g}, u = {found.u:.8f} per spin[/]")
+    if found.ground_energy is None:
+        console.print("whether this is the lowest there is is not known: nothing was planted")
+    elif found.reached:
+        console.print(f"[green]it is the ground state[/]: {found.certificate}")
+    else:
+        gap = found.energy - found.ground_energy
+        console.print(
+            f"[yellow]it is not the ground state[/]: planted {found.ground_energy:.10g}, residual {gap:.4g} "
+            f"({gap / abs(found.ground_energy):.2%}, {gap / found.size:.3g} per spin)"
+        )
+    if best := found.best_round():
+        console.print(
+            f"anneals of {best.sweeps} sweeps: {best.successes} of {best.tries} reached it, "
+            f"share {success_share(best)}; time to solution with 99 % {tts99(best)} of CPU"
+        )
+    first = f", and {found.compile_seconds:.1f} s to compile" if found.compile_seconds > 1 else ""
+    console.print(f"{found.cpu_seconds:.3g} s of CPU{first}; {_STOPPED[found.stopped]}")
+
+
+_STOPPED = {
+    "reached": "ended because the planted energy was reached",
+    "budget": "ended with the budget",
+    "interrupted": "interrupted",
+}
 
 
 @app.command()

@@ -1,0 +1,133 @@
+"""Each dynamics against systems whose every state is known, or whose energy has a closed form.
+
+Replicas are independent, so the spread of their means is the error bar: it does not rest on a correlation
+time. The square of an overlap is measured between neighbouring replicas, each used once.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import numpy as np
+
+from spinfunnel.core import Array, Calibration, CalibrationRow, Number, Trace, seeds
+from spinfunnel.dynamics.annealing import anneal
+from spinfunnel.dynamics.metropolis import Order, Rule, metropolis
+from spinfunnel.dynamics.tempering import temper
+from spinfunnel.maths.statistics import mean_of_replicas
+from spinfunnel.systems import system
+from spinfunnel.systems.enumeration import correlations, enumerate_states
+from spinfunnel.systems.exact import kaufman
+from spinfunnel.systems.protocols import Pairwise, Planted
+
+#: Small systems: their name, size, and the temperatures at which they are simulated.
+SMALL = (
+    ("sk?field=0.3", 12, (0.7, 1.0)),
+    ("sk", 10, (0.6, 1.2)),
+    ("ising2d", 4, (2.0, 3.0)),
+)
+
+#: A glass of 16 spins, and a ladder: at its cold end, u of 512 plain replicas from random starts is 21 of
+#: their error bars too high after 500 sweeps, for they stay where they fell.
+STUCK = ("sk", 16, 10)
+RUNGS = (1.0, 0.7, 0.45, 0.3, 0.2, 0.13, 0.1)
+HOW: tuple[tuple[Order, Rule], ...] = (("sequential", "metropolis"), ("random", "heat bath"))
+
+
+def _row(of: str, where: str, quantity: str, exact: float, found: Number, cap: float) -> CalibrationRow:
+    error = math.nan if found.error is None else found.error
+    return CalibrationRow.measured(of, where, quantity, exact=exact, value=found.value, error=error, cap=cap)
+
+
+def squared_overlap(states: Array) -> Array:
+    """Give q² of neighbouring replicas, (T, R // 2), for states (T, R, N): replicas 0 and 1, 2 and 3, ..."""
+    paired = states[:, : states.shape[1] // 2 * 2]
+    products = paired[:, 0::2].astype(np.float32) * paired[:, 1::2]
+    return np.asarray(products.mean(axis=2, dtype=np.float64) ** 2)
+
+
+def _small(of: str, where: str, few: Pairwise, temperature: float, trace: Trace) -> Iterable[CalibrationRow]:
+    """Compare u, <m²> and <q²> with the enumeration; each has its own replicas: rows are independent."""
+    assert trace.states is not None
+    _, pairs = correlations(few, temperature)
+    third = trace.states.shape[1] // 3
+    m2 = trace.states[:, third : 2 * third].mean(axis=2, dtype=np.float64) ** 2
+    for quantity, exact, series in (
+        ("u", float(enumerate_states(few, [temperature]).thermal.u[0]), trace.energies[:, :third] / few.size),
+        ("<m²>", float(pairs.mean()), m2),
+        ("<q²>", float((pairs**2).mean()), squared_overlap(trace.states[:, 2 * third :])),
+    ):
+        yield _row(of, where, quantity, exact, mean_of_replicas(series), 0.01)
+
+
+def _against_enumeration(seed: int) -> Iterable[CalibrationRow]:
+    for name, size, temperatures in SMALL:
+        few = system(name, size=size, seed=seed % 1000)
+        assert isinstance(few, Pairwise)
+        for temperature in temperatures:
+            for order, rule in HOW:
+                trace = metropolis(
+                    few, temperature, sweeps=3000, replicas=768, burn_in=1000, record_every=5,
+                    keep_states=True,
+                    order=order, rule=rule, seed=seeds(seed, name, temperature, order),
+                )  # fmt: skip
+                where = f"{name}, N {few.size}, T {temperature}, {rule}, {order} order"
+                yield from _small("metropolis", where, few, temperature, trace)
+
+
+def _against_kaufman(seed: int) -> Iterable[CalibrationRow]:
+    for temperature in (2.0, 2.5):
+        torus = system("ising2d", size=16)
+        trace = metropolis(
+            torus, temperature, sweeps=4000, replicas=192, burn_in=2000, record_every=4,
+            seed=seeds(seed, "kaufman", temperature),
+        )  # fmt: skip
+        exact = float(kaufman(16, 16, temperature).u[0])
+        u = mean_of_replicas(trace.energies / torus.size)
+        yield _row("metropolis", f"ising2d, L 16, T {temperature}", "u", exact, u, 0.003)
+
+
+def _tempered(seed: int) -> Iterable[CalibrationRow]:
+    glass = system(STUCK[0], size=STUCK[1], seed=STUCK[2])
+    assert isinstance(glass, Pairwise)
+    trace = temper(
+        glass, RUNGS, sweeps=3000, ladders=128, burn_in=500, record_every=5, keep_states=True,
+        seed=seeds(seed, "tempered"),
+    )  # fmt: skip
+    where = f"sk, N 16, T {RUNGS[-1]}"
+    yield from _small("tempering", where, glass, RUNGS[-1], trace)
+    exact = enumerate_states(glass, RUNGS).thermal.u
+    for k, temperature in enumerate(RUNGS[:-1]):
+        u = mean_of_replicas(trace.stats["energies"][:, k, k :: len(RUNGS)] / glass.size)
+        yield _row("tempering", f"sk, N 16, T {temperature}", "u", float(exact[k]), u, 0.005)
+    yield CalibrationRow.rate(
+        "tempering", "sk, N 16, 7 rungs", "ladders that made 100 round trips",
+        k=int((trace.stats["round_trips"] >= 100).sum()), n=128, at_least=0.95,
+    )  # fmt: skip
+
+
+def _annealed(seed: int) -> Iterable[CalibrationRow]:
+    glasses = [system("sk", size=14, seed=seeds(seed, "annealed", i) % 10**6) for i in range(16)]
+    solved = 0
+    for i, glass in enumerate(glasses):
+        trace = anneal(glass, sweeps=200, anneals=64, seed=seeds(seed, "anneal", i))
+        solved += abs(trace.best_energy - enumerate_states(glass).ground_energy) < 1e-9
+    yield CalibrationRow.rate(
+        "annealing", "sk, N 14", "glasses whose ground state was found", k=solved, n=16, at_least=1
+    )
+    planted = system("tiles2d", size=8, seed=seed % 1000)
+    assert isinstance(planted, Planted)
+    trace = anneal(planted, sweeps=500, anneals=64, seed=seed)
+    yield CalibrationRow.deterministic(
+        "annealing", "tiles2d, L 8", "best energy less the planted one",
+        exact=0, value=trace.best_energy - planted.ground_energy, tolerance=1e-9,
+    )  # fmt: skip
+
+
+calibrations = (
+    Calibration("metropolis against enumeration", "all 2^N states", _against_enumeration),
+    Calibration("metropolis against the torus", "Kaufman, Phys. Rev. 76 (1949) 1232", _against_kaufman),
+    Calibration("tempering against enumeration", "all 2^N states", _tempered),
+    Calibration("annealing against enumeration", "all 2^N states, planted tiles", _annealed),
+)

@@ -1,0 +1,162 @@
+"""Parallel tempering: replicas at many temperatures, which trade places so that none stays stuck.
+
+Neighbours of a ladder swap with probability min(1, exp((β_a - β_b)(E_a - E_b))), E the total energy.
+
+Sources: Hukushima, Nemoto, J. Phys. Soc. Jpn. 65 (1996) 1604; acceptance as a distance along the ladder:
+Kofke, J. Chem. Phys. 117 (2002) 6911; round trips: Katzgraber, Trebst, Huse, Troyer, J. Stat. Mech. (2006)
+P03018.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.special import erfcinv
+
+from spinfunnel.core import Array, BadInput, Trace, seeds
+from spinfunnel.dynamics import kernels
+from spinfunnel.dynamics.annealing import temperature_range
+from spinfunnel.dynamics.lanes import NEVER, Lanes, Progress, pieces, positive, streams, whole
+from spinfunnel.systems.protocols import System
+
+#: A ladder is spaced so that this share of its swaps is accepted.
+ACCEPTANCE = 0.3
+#: Rungs a ladder has at least and at most.
+FEWEST, MOST = 4, 64
+#: Sweeps of each of the short runs that space a ladder, and how many of them there are.
+PILOT, PILOTS = 200, 3
+
+
+def ladder(system: System, hot: float | None = None, cold: float | None = None, *, seed: int = 0) -> Array:
+    """Find temperatures, from hot to cold, such that each swap is accepted about as often (30 %).
+
+    Energies of neighbours are about Gaussian, so a swap is accepted with probability erfc(x), where x is
+    proportional to Δβ. So the x of neighbours add up to a length, and a pilot run measures it; then rungs are
+    set at equal distances. It begins with rungs geometric in T.
+
+    >>> from spinfunnel.systems import system
+    >>> temperatures = ladder(system("sk", size=32), 2.0, 0.3)
+    >>> temperatures[0].item(), temperatures[-1].round(12).item(), len(temperatures) >= FEWEST
+    (2.0, 0.3, True)
+    """
+    if hot is None or cold is None:
+        found = temperature_range(system, seed)
+        hot, cold = hot or found[0], cold or found[1]
+    if positive(hot) <= positive(cold):
+        raise BadInput(f"a ladder goes from hot to cold, but hot is {hot:g} and cold {cold:g}")
+    temperatures = np.geomspace(hot, cold, 16)
+    step = float(erfcinv(ACCEPTANCE))
+    for pilot in range(PILOTS):
+        trace = temper(
+            system, temperatures, sweeps=PILOT, burn_in=PILOT // 2, ladders=max(1, 64 // len(temperatures)),
+            seed=seeds(seed, "ladder", pilot),
+        )  # fmt: skip
+        if trace.stopped == "interrupted":
+            raise KeyboardInterrupt
+        lengths = erfcinv(np.clip(trace.stats["acceptance"], 0.002, 0.998))
+        along = np.concatenate([[0.0], np.cumsum(lengths)])
+        rungs = int(np.clip(np.ceil(along[-1] / step) + 1, FEWEST, MOST))
+        beta = np.interp(np.linspace(0, along[-1], rungs), along, 1 / temperatures)
+        temperatures = 1 / beta
+    temperatures[0], temperatures[-1] = hot, cold
+    return np.asarray(temperatures)
+
+
+def temper(
+    system: System,
+    temperatures: Sequence[float] | Array | None = None,
+    *,
+    sweeps: int,
+    ladders: int = 1,
+    seed: int = 0,
+    burn_in: int = 0,
+    record_every: int = 1,
+    keep_states: bool = False,
+    deadline: float | None = None,
+    progress: Progress | None = None,
+) -> Trace:
+    """Run independent ladders of replicas; after each sweep, even or odd neighbours are offered a swap.
+
+    The trace shows the coldest rung: energies (T, ladders), states (T, ladders, N) if kept; its `best` is of
+    all rungs and all sweeps. `stats` has "temperatures" (rungs,) from hot to cold, "energies" (T, rungs,
+    ladders), "acceptance" of swaps (rungs - 1,), "round_trips" (ladders,): from the hottest rung to the
+    coldest and back, and "lowest" (ladders,): the lowest energy each saw. Without temperatures, `ladder`
+    finds them.
+
+    >>> from spinfunnel.systems import system
+    >>> trace = temper(system("ising1d", size=8), [2.0, 1.0], sweeps=10, ladders=3)
+    >>> trace.stats["energies"].shape, trace.temperatures[0].item()
+    ((10, 2, 3), 1.0)
+
+    Raises:
+        BadInput: if there are fewer than two temperatures, one is not positive or is given twice, a count is
+            below one, or the spins are not coupled in pairs.
+    """
+    whole(sweeps=sweeps, ladders=ladders, burn_in=burn_in, record_every=record_every)
+    given = ladder(system, seed=seed) if temperatures is None else np.asarray(temperatures, dtype=float)
+    rungs = np.sort([positive(t) for t in np.ravel(given)])[::-1]
+    if len(rungs) < 2 or (np.diff(rungs) == 0).any():
+        raise BadInput(f"a ladder has two or more different temperatures, not {rungs.tolist()}")
+    count = len(rungs)
+    lanes = Lanes(system, ladders * count, seed)
+    lane_at = np.arange(ladders * count, dtype=np.int64).reshape(ladders, count)
+    came_from = np.zeros(lanes.blocks * kernels.WIDTH, dtype=np.int64)
+    swap_rng = streams(seed, "swaps", ladders).ravel()
+    trips = np.zeros(ladders, dtype=np.int64)
+    energies, states = [np.empty((0, count, ladders))], [np.empty((0, ladders, lanes.size), dtype=np.int8)]
+    tried, swapped = np.zeros((2, count - 1), dtype=np.int64)
+    compiled = kernels.compiled()
+
+    def rounds(number: int, every: int) -> None:
+        records = (lanes.done + number) // every - lanes.done // every
+        energies.append(np.empty((records, count, ladders)))
+        states.append(np.empty((records if keep_states else 0, ladders, lanes.size), dtype=np.int8))
+        lanes.accepted += compiled.temper(
+            lanes.spins, lanes.local, lanes.rng, lanes.order, *lanes.how, *lanes.graph,
+            lanes.unit / rungs, number, lanes.done, every, lane_at, came_from, swap_rng,
+            tried, swapped, trips, energies[-1], states[-1], lanes.best, lanes.best_energy,
+        )  # fmt: skip
+        lanes.done += number
+        lanes.proposed += number * lanes.spins.size
+
+    began, stopped, at = time.process_time(), "finished", 0
+    try:
+        for number in pieces(burn_in, lanes.spins.size, deadline):
+            rounds(number, NEVER)
+        burnt, lanes.done = lanes.done, 0
+        for statistic in (tried, swapped, trips):
+            statistic[:] = 0
+        for number in pieces(sweeps if burnt == burn_in else 0, lanes.spins.size, deadline):
+            rounds(number, record_every)
+            at += number
+            if progress:
+                progress(at, sweeps, "sweeps")
+        stopped = "finished" if at == sweeps else "deadline"
+    except KeyboardInterrupt:
+        stopped = "interrupted"
+    kept = lanes.unit * np.concatenate(energies)
+    best, lowest = lanes.lowest()
+    first = int(np.argmin(lowest))
+    return Trace(
+        times=record_every * np.arange(1, len(kept) + 1),
+        temperatures=np.full(len(kept), rungs[-1]),
+        energies=kept[:, -1],
+        final=lanes.final[lane_at[:, -1]],
+        best=best[first],
+        best_energy=float(lowest[first]),
+        accepted=lanes.share_accepted(),
+        stopped=stopped,
+        seed=seed,
+        states=np.concatenate(states) if keep_states else None,
+        stats={
+            "temperatures": rungs,
+            "energies": kept,
+            "acceptance": swapped / np.maximum(tried, 1),
+            "round_trips": trips,
+            "lowest": lowest.reshape(ladders, count).min(axis=1),
+            "compile_seconds": compiled.seconds,
+            "cpu_seconds": time.process_time() - began,
+        },
+    )

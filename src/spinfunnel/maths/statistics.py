@@ -1,0 +1,101 @@
+"""Means of correlated series: how long a chain remembers, and how wrong its mean is.
+
+Source: Sokal, Monte Carlo Methods in Statistical Mechanics (1997), section 3.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import numpy as np
+
+from spinfunnel.core import Array, BadInput, Calibration, CalibrationRow, Number, SpinfunnelError, seeds
+
+#: The window is the least M with M >= 5 τ(M) (Sokal eq. 3.20).
+WINDOW = 5
+#: A chain shorter than this many τ does not know its τ.
+FEWEST = 50
+
+
+class ChainTooShort(SpinfunnelError):
+    """The chain is too short to know its autocorrelation time; `estimate` is what it says nevertheless."""
+
+    def __init__(self, estimate: Number, length: int) -> None:
+        super().__init__(
+            f"{length} records are fewer than {FEWEST} autocorrelation times (about {estimate.value:.3g} "
+            "records each): make the chain longer"
+        )
+        self.estimate = estimate
+
+
+def autocorrelation_time(series: Array) -> Number:
+    """Give the integrated autocorrelation time τ = 1 + 2 Σ ρ(t), in records, of (T,) or of (T, R) chains.
+
+    The variance of a mean over T records is τ/T times the variance of one record. The replicas share τ: their
+    autocovariances are averaged, about their common mean. Error: Sokal eq. 3.19.
+
+    >>> autocorrelation_time(np.tile([1.0, -1.0, -1.0, 1.0], 100)).value < 1
+    True
+
+    Raises:
+        ChainTooShort: if T < 50 τ; it carries the estimate.
+        BadInput: if the series never changes, is not finite, or has fewer than two records.
+    """
+    x = np.asarray(series, dtype=np.float64)
+    x = x[:, None] if x.ndim == 1 else x
+    length, replicas = x.shape
+    if length < 2 or not np.isfinite(x).all():
+        raise BadInput(f"an autocorrelation time needs two or more finite records, not {length}")
+    x = x - x.mean()
+    spectrum = np.abs(np.fft.rfft(x, 2 * length, axis=0)) ** 2
+    covariance = np.fft.irfft(spectrum, axis=0)[:length].mean(axis=1) / (length - np.arange(length))
+    if covariance[0] <= 0:
+        raise BadInput("the series never changes: it has no autocorrelation time")
+    running = 2 * np.cumsum(covariance / covariance[0]) - 1
+    wide_enough = np.arange(length) >= WINDOW * running
+    window = int(np.argmax(wide_enough)) if wide_enough.any() else length - 1
+    tau = float(running[window])
+    estimate = Number(tau, error=abs(tau) * math.sqrt(2 * (2 * window + 1) / (length * replicas)))
+    if length < FEWEST * tau:
+        raise ChainTooShort(estimate, length)
+    return estimate
+
+
+def mean_of_replicas(series: Array) -> Number:
+    """Give the mean of (T, R) records of R independent replicas; each replica is one block.
+
+    >>> print(mean_of_replicas(np.array([[1.0, 2.0, 3.0], [1.0, 2.0, 3.0]])))
+    2.0 ± 0.6
+
+    Raises:
+        BadInput: with fewer than two replicas.
+    """
+    blocks = np.asarray(series, dtype=np.float64).mean(axis=0)
+    if blocks.ndim != 1 or len(blocks) < 2:
+        raise BadInput("an error bar needs two or more independent replicas: series must be (T, R >= 2)")
+    return Number(float(blocks.mean()), error=float(blocks.std(ddof=1) / math.sqrt(len(blocks))))
+
+
+def autoregressive(length: int, replicas: int, memory: float, seed: int) -> Array:
+    """Draw stationary chains x_t = a x_{t-1} + noise, (T, R): ρ(t) = a^t, so τ = (1 + a)/(1 - a)."""
+    from scipy.signal import lfilter
+
+    rng = np.random.default_rng(seeds(seed, "autoregressive"))
+    noise = rng.standard_normal((length, replicas))
+    noise[0] /= math.sqrt(1 - memory**2)
+    return np.asarray(lfilter([1.0], [1.0, -memory], noise, axis=0))
+
+
+def _against_autoregressive(seed: int) -> Iterable[CalibrationRow]:
+    for memory in (0.5, 0.9):
+        exact = (1 + memory) / (1 - memory)
+        tau = autocorrelation_time(autoregressive(10_000, 128, memory, seeds(seed, memory)))
+        assert tau.error is not None
+        yield CalibrationRow.measured(
+            "statistics", f"AR(1), a = {memory}", "autocorrelation time",
+            exact=exact, value=tau.value, error=tau.error, cap=0.03 * exact,
+        )  # fmt: skip
+
+
+calibrations = (Calibration("autoregressive", "τ = (1 + a)/(1 - a), exact", _against_autoregressive),)
