@@ -335,10 +335,9 @@ def _print_annealed(found: Annealed) -> None:
             f"({gap / abs(found.ground_energy):.2%}, {gap / found.size:.3g} per spin)"
         )
     if best := found.best_round():
-        console.print(
-            f"anneals of {best.sweeps} sweeps: {best.successes} of {best.tries} reached it, "
-            f"share {success_share(best)}; time to solution with 99 % {tts99(best)} of CPU"
-        )
+        console.print(f"{best.successes} of {best.tries} anneals of {best.sweeps} sweeps reached it:")
+        console.print(f"share {success_share(best)}")
+        console.print(f"time to solution with 99 % {tts99(best)} of CPU, anneals side by side")
     first = f", and {found.compile_seconds:.1f} s to compile" if found.compile_seconds > 1 else ""
     console.print(f"{found.cpu_seconds:.3g} s of CPU{first}; {_STOPPED[found.stopped]}")
 

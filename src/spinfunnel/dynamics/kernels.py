@@ -281,9 +281,14 @@ def compile_all(source: Mapping[str, Any], *, cache: bool) -> Kernels:
 
     began = time.perf_counter()
     compiled = dict(source)
-    # only while these functions look up where their cache is: the user's own are cached where they were
     settings: Any = numba.config
-    folder, settings.CACHE_DIR = settings.CACHE_DIR, str(cache_folder() / "numba")
+    users = settings.CACHE_DIR
+    try:
+        cache_folder().mkdir(parents=True, exist_ok=True)
+    except OSError:
+        cache = False  # every process compiles anew, nothing else is lost
+    # only while these functions look up where their cache is: the user's own are cached where they were
+    settings.CACHE_DIR = str(cache_folder() / "numba")
     try:
         for name, signature in SIGNATURES.items():
             plain = source[name]
@@ -295,7 +300,7 @@ def compile_all(source: Mapping[str, Any], *, cache: bool) -> Kernels:
                 fastmath={"contract", "nsz"}, error_model="numpy",
             )(function)  # fmt: skip
     finally:
-        settings.CACHE_DIR = folder
+        settings.CACHE_DIR = users
     return Kernels(compiled["run"], compiled["temper"], time.perf_counter() - began)
 
 

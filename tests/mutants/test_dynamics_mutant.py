@@ -1,0 +1,98 @@
+"""Planted bugs in the dynamics: each must turn a calibration red, or break the contract."""
+
+import inspect
+
+import numpy as np
+import pytest
+
+from spinfunnel.calibrate import judge_calibration
+from spinfunnel.core import seeds
+from spinfunnel.dynamics import annealing, calibration, kernels, lanes, metropolis, temper
+from spinfunnel.maths import statistics
+from spinfunnel.testing import check_dynamics
+
+CALIBRATIONS = {one.name: one for one in calibration.calibrations}
+
+
+def red(name):
+    return [row for row in judge_calibration(CALIBRATIONS[name].run(0)).rows if not row.ok]
+
+
+def rewritten(monkeypatch, old, new):
+    """Compile the kernels anew with one piece of their source replaced."""
+    source = inspect.getsource(kernels)
+    assert source.count(old) == 1
+    names = {"__name__": kernels.__name__}
+    exec(compile(source.replace(old, new), "mutant", "exec"), names)
+    mutant = kernels.compile_all(names, cache=False)
+    monkeypatch.setattr(kernels, "compiled", lambda: mutant)
+
+
+def simple(system, temperature, seed):
+    return metropolis(system, temperature, sweeps=900, burn_in=100, replicas=256, seed=seed)
+
+
+def test_the_originals_are_green():
+    for name in CALIBRATIONS:
+        assert red(name) == []
+    check_dynamics(simple)
+
+
+@pytest.mark.parametrize("factor", [0.95, 1.05])
+def test_a_temperature_five_percent_off(monkeypatch, factor):
+    right = lanes.positive
+    for function in (metropolis, temper):
+        monkeypatch.setattr(inspect.getmodule(function), "positive", lambda t: factor * right(t))
+    assert red("metropolis against enumeration")
+    assert red("metropolis against the torus")
+    assert red("tempering against enumeration")
+    with pytest.raises(AssertionError, match="of all states"):
+        check_dynamics(simple)
+
+
+def test_swaps_by_energies_per_spin(monkeypatch):
+    rewritten(
+        monkeypatch, "(energies[cold] - energies[hot])", "(energies[cold] - energies[hot]) / lane_at.size"
+    )
+    assert red("tempering against enumeration")
+    assert not red("metropolis against enumeration")
+
+
+def test_swaps_of_the_wrong_sign(monkeypatch):
+    rewritten(monkeypatch, "(energies[cold] - energies[hot])", "(energies[hot] - energies[cold])")
+    assert red("tempering against enumeration")
+
+
+def test_the_local_field_of_one_neighbour_is_not_updated(monkeypatch):
+    rewritten(
+        monkeypatch,
+        "        for k in range(indptr[i], indptr[i + 1]):\n            coupling, field",
+        "        for k in range(indptr[i] + (i == 3), indptr[i + 1]):\n            coupling, field",
+    )
+    assert red("metropolis against enumeration")
+
+
+def test_all_replicas_share_their_random_numbers(monkeypatch):
+    """Energies stay right, and overlaps between replicas come out too large: <q²> alone can tell."""
+    right = lanes.streams
+    monkeypatch.setattr(lanes, "streams", lambda seed, name, n: np.tile(right(seed, name, 1), n))
+    bad = red("metropolis against enumeration")
+    squares = [row for row in bad if row.quantity == "<q²>"]
+    assert squares
+    assert all(row.value > row.exact for row in squares)
+
+
+def test_a_uniform_number_with_too_few_bits(monkeypatch):
+    rewritten(monkeypatch, "WIDTH) >> np.uint32(8))", "WIDTH) >> np.uint32(8) & np.uint32(0xF00000))")
+    assert red("metropolis against enumeration")
+
+
+def test_an_anneal_that_never_cools(monkeypatch):
+    monkeypatch.setattr(annealing, "betas", lambda share, hot, cold, schedule: np.full(len(share), 1 / hot))
+    assert red("annealing against enumeration")
+
+
+def test_a_window_that_closes_too_soon(monkeypatch):
+    monkeypatch.setattr(statistics, "WINDOW", 1)
+    rows = [row for one in statistics.calibrations for row in one.run(seeds(0, "mutant"))]
+    assert not judge_calibration(rows).ok

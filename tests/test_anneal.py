@@ -1,0 +1,188 @@
+import io
+import json
+import math
+import subprocess
+import sys
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+
+import numpy as np
+import pytest
+
+from spinfunnel import cli
+from spinfunnel.anneal import Round, anneal, success_share, tts99
+from spinfunnel.core import BadInput
+from spinfunnel.systems import MAKERS, system
+from spinfunnel.systems.enumeration import enumerate_states
+
+
+def run(*arguments):
+    """Run the command in this process: its exit code, and what it printed."""
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.setattr(sys, "argv", ["spinfunnel", *map(str, arguments)])
+        patch.setenv("COLUMNS", "100")
+        try:
+            cli.main()
+            code = 0
+        except SystemExit as exit:
+            code = exit.code or 0
+    return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
+
+
+@pytest.mark.parametrize("method", ["sa", "pt", "auto"])
+def test_each_method_finds_what_was_planted(method):
+    planted = system("wishart", size=32, seed=6)
+    found = anneal("system:wishart", size=32, method=method, seed=6, budget=20)
+    assert found.reached
+    assert found.stopped == "reached"
+    assert found.energy == pytest.approx(planted.ground_energy, rel=1e-12)
+    assert abs(planted.overlap(found.best[None], planted.native[None])[0]) == 1
+    assert {one.method for one in found.rounds} <= ({"sa", "pt"} if method == "auto" else {method})
+    assert found.rounds[-1].successes > 0
+
+
+def test_a_glass_is_solved_but_nothing_is_claimed():
+    glass = system("sk", size=18, seed=3)
+    found = anneal(glass, budget=0.5, seed=1)
+    assert found.energy == pytest.approx(enumerate_states(glass).ground_energy, rel=1e-12)
+    assert found.reached is None
+    assert found.stopped == "budget"
+    assert found.best_round() is None
+    assert found.energy == pytest.approx(glass.energy(found.best[None])[0], rel=1e-12)
+
+
+def test_rounds_depend_on_the_seed_alone():
+    one, two = (anneal("system:sk", size=40, budget=budget, seed=5).rounds for budget in (0.4, 0.8))
+    for a, b in zip(one[:3], two, strict=False):
+        assert (a.method, a.sweeps, a.lowest, a.round_trips) == (b.method, b.sweeps, b.lowest, b.round_trips)
+    assert one[0].lowest != anneal("system:sk", size=40, budget=0.2, seed=6).rounds[0].lowest
+
+
+def test_successes_are_anneals_that_met_the_planted_energy():
+    found = anneal("system:tiles2d", size=12, method="sa", budget=20, seed=2)
+    from spinfunnel.core import seeds
+    from spinfunnel.dynamics import anneal as cool
+
+    first = found.rounds[0]
+    again = cool(
+        system("tiles2d", size=12, seed=2), sweeps=first.sweeps, anneals=first.tries, hot=found.hot,
+        cold=found.cold, seed=seeds(2, "round", "sa", 0),
+    )  # fmt: skip
+    assert first.successes == (again.stats["lowest"] <= found.ground_energy + 1e-9).sum()
+
+
+def test_time_to_solution():
+    half = Round("sa", 64, 1000, 500, 0.0, 10.0)
+    assert tts99(half).value == pytest.approx(0.01 * math.log(0.01) / math.log(0.5))
+    assert tts99(half).low < tts99(half).value < tts99(half).high
+    assert tts99(Round("sa", 64, 1000, 1000, 0.0, 10.0)).value == 0.01
+    assert success_share(Round("sa", 1, 10, 0, 0.0, 1.0)).low == 0
+
+
+def test_the_interval_of_the_success_share_covers():
+    """Binomial draws at p = 0.1: the 95 % interval holds p in 90 to 99 % of 400 cases."""
+    draws = np.random.default_rng(0).binomial(60, 0.1, size=400)
+    shares = [success_share(Round("sa", 1, 60, int(k), 0.0, 1.0)) for k in draws]
+    assert 0.9 < np.mean([one.low <= 0.1 <= one.high for one in shares]) < 0.99
+
+
+def test_the_command_prints_the_certificate_and_writes_the_spins(tmp_path):
+    out = tmp_path / "new" / "spins.txt"
+    done = run("anneal", "system:tiles2d", "--size", 12, "--seed", 4, "--method", "sa", "--out", out)
+    assert done.returncode == 0
+    assert "it is the ground state: every bond is in one tile" in done.stdout
+    assert "time to solution with 99 %" in done.stdout
+    assert "plan: system:tiles2d, 144 spins" in done.stderr
+    planted, spins = system("tiles2d", size=12, seed=4), np.loadtxt(out)
+    assert planted.energy(spins[None])[0] == planted.ground_energy
+    before = out.read_bytes()
+    refused = run("anneal", "system:sk", "--budget", "1s", "--out", out)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "add --force" in refused.stderr
+    assert out.read_bytes() == before
+    assert (
+        run("anneal", "system:sk", "--size", 12, "--budget", "0.2s", "--out", out, "--force").returncode == 0
+    )
+    assert len(np.loadtxt(out)) == 12
+    assert [path.name for path in out.parent.iterdir()] == ["spins.txt"]
+
+
+def test_a_ground_state_that_was_not_reached_leaves_a_residual():
+    done = run("anneal", "system:wishart?alpha=0.2", "--size", 90, "--budget", "0.2s", "--method", "sa")
+    assert done.returncode == 0
+    assert "it is not the ground state" in done.stdout
+    assert "residual" in done.stdout
+
+
+def test_json_is_the_whole_result():
+    done = run("anneal", "system:wishart?alpha=0.9", "--size", 24, "--seed", 3, "--json")
+    result = json.loads(done.stdout)
+    assert result["source"] == "system:wishart?alpha=0.9"
+    assert result["reached"] is True
+    assert result["rounds"][0]["tries"] > 0
+    assert "plan" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["system:wishrt"], "did you mean 'wishart'"),
+        (["wishart"], "did you mean system:wishart"),
+        (["nothing"], "list systems"),
+        ([__file__], "files of couplings are not read yet"),
+        (["system:sk", "--size", "-4"], "positive, not -4"),
+        (["system:sk", "--budget", "-3s"], "positive time"),
+        (["system:sk", "--budget", "soon"], "positive time"),
+        (["system:sk", "--budget", ""], "--budget is empty"),
+        (["system:sk", "--method", "pa"], "sa, pt"),
+        (["system:rem", "--size", "6"], "no couplings between pairs"),
+        (["system:wishart?beta=2"], "no parameter 'beta'"),
+        (["system:sk", "--size", "1"], "nothing to anneal"),
+    ],
+)
+def test_bad_input_is_one_line(arguments, says):
+    done = run("anneal", *arguments)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    last = [line for line in done.stderr.splitlines() if line.startswith("spinfunnel: ")]
+    assert len(last) == 1
+    assert says in last[0]
+
+
+def test_bad_input_to_the_function():
+    with pytest.raises(BadInput, match="positive number of seconds"):
+        anneal("system:sk", budget=math.nan)
+    with pytest.raises(BadInput, match="did you mean auto"):
+        anneal("system:sk", method="autos")
+
+
+def test_an_interruption_keeps_the_best(tmp_path, monkeypatch):
+    """Ctrl-C arrives in the middle of the third round: exit 130, the best printed and written."""
+    calls = []
+
+    @contextmanager
+    def pressed(wanted):
+        def progress(done, total, name):
+            calls.append(name)
+            if len(calls) == 6:
+                raise KeyboardInterrupt
+
+        yield progress
+
+    monkeypatch.setattr(cli, "_progress", pressed)
+    out = tmp_path / "spins.txt"
+    done = run("anneal", "system:ea", "--size", "6", "--budget", "600s", "--out", out)
+    assert done.returncode == 130
+    assert "best energy -3" in done.stdout
+    assert "interrupted" in done.stdout
+    assert calls[-1].startswith("u = -1.")
+    assert system("ea", size=6).energy(np.loadtxt(out)[None])[0] < -360
+
+
+def test_list_systems():
+    listed = run("list", "systems")
+    assert all(name in listed.stdout for name in MAKERS)
+    rows = json.loads(run("list", "systems", "--json").stdout)
+    assert [row["name"] for row in rows] == list(MAKERS)
+    assert all("H" in row["convention"] or "energies" in row["convention"] for row in rows)
+    assert run("list", "planets").returncode == 2
