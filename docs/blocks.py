@@ -152,20 +152,32 @@ def calibration_table() -> str:
         return "Not recorded yet: `make calibrate` does it.\n"
     rows = document["rows"]
     groups: dict[tuple[str, str, str, float], list[tuple[int, int]]] = {}
+    systems: dict[tuple[str, str, str, float], list[str]] = {}
     for row in rows:
         found = re.fullmatch(r"(.*) \((\d+) of (\d+), ([≤≥])\)", row["quantity"])
         if found and row["of"] in NAMES:
             key = (row["of"], found[1], found[4], row["limit"])
             groups.setdefault(key, []).append((int(found[2]), int(found[3])))
+            systems.setdefault(key, []).append(row["system"])
     lines = []
-    for (of, quantity, sign, limit), counts in groups.items():
+    for key, counts in groups.items():
+        of, quantity, sign, limit = key
+        on = list(dict.fromkeys(systems[key]))
+        on_all = on[0] + (f", and {len(on) - 1} more" if len(on) > 1 else "")
         k, n = sum(c[0] for c in counts), sum(c[1] for c in counts)
         worst = (max if sign == "≤" else min)(counts, key=lambda c: c[0] / c[1])
         one = f"{worst[0]} of {worst[1]}" if len(counts) > 1 else ""
         lines.append(
-            [f"`{of}`", quantity, f"{k} of {n} ({100 * k / n:.1f} %)", one, f"{sign} {100 * limit:g} %"]
+            [
+                f"`{of}`",
+                on_all,
+                quantity,
+                f"{k} of {n} ({100 * k / n:.1f} %)",
+                one,
+                f"{sign} {100 * limit:g} %",
+            ]
         )
-    heads = ["instrument", "how often", "all systems", "the worst of them", "limit for each"]
+    heads = ["instrument", "on", "how often", "in all", "the worst of them", "limit for each"]
     made, exact = document["versions"], sum(row["kind"] == "exact" for row in rows)
     said = (
         f"{len(rows)} rows with those of the maths beneath ({exact} of them exact), "
