@@ -75,6 +75,8 @@ def duplicates(array: Array, norms: Array, seed: int) -> Array:
     alive = np.flatnonzero(norms > 0)
     if len(alive) < 2:
         return alive[:0]
+    if not 1e-30 < norms[alive].min() <= norms.max() < 1e30:
+        array = array.astype(np.float64)  # float32 would overflow, or lose its digits
     direction = np.random.default_rng(seed).normal(size=(array.shape[1],)).astype(array.dtype)
     projected = (array @ direction)[alive] / norms[alive]
     order = np.argsort(projected, kind="stable")

@@ -16,8 +16,8 @@ HISTOGRAM_AXES = (Axis("eigenvalue λ of W Wᵀ", "log"), Axis("density of λ", 
 TAIL_AXES = (Axis("eigenvalue λ of W Wᵀ", "log"), Axis("share of eigenvalues ≥ λ", "log"))
 
 
-def density(matrix: Matrix, fewest: int) -> tuple[Series, ...]:
-    """The density of eigenvalues, with the bulk and edge of noise if there are `fewest` or more of them."""
+def density(matrix: Matrix, *, with_law: bool = True) -> tuple[Series, ...]:
+    """The density of eigenvalues, with the bulk and edge of noise unless there are too few for a law."""
     ev, row = matrix.eigenvalues, matrix.part.row_name
     shown = ev[ev >= lowest(ev)]
     bins = int(np.clip(2 * sqrt(len(shown)), 8, 60))
@@ -25,7 +25,7 @@ def density(matrix: Matrix, fewest: int) -> tuple[Series, ...]:
     counts, edges = np.histogram(shown, bins=np.geomspace(low, high, bins + 1))
     shared: dict[str, Any] = {"panel": "spectral density", "row": row, "axes": HISTOGRAM_AXES}
     drawn = [Series(edges, counts / (np.diff(edges) * len(ev)), label="measured", kind="step", **shared)]
-    if matrix.small < fewest:
+    if not with_law:
         return tuple(drawn)
     bulk = matrix.bulk
     # The noise beside k spikes is that of an (M - k) x (N - k) matrix: the law drawn is the law tested.
