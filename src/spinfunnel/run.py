@@ -116,7 +116,7 @@ def plan(
             "instrument": one.name,
             "question": one.question,
             "needs": ", ".join(sorted(one.needs - subject.supplies)),
-            "how": "; ".join(HOW.get(need, need) for need in sorted(one.needs - subject.supplies)),
+            "how": "; ".join(_how(need, subject) for need in sorted(one.needs - subject.supplies)),
         }
         for one in chosen
         if one not in able
@@ -132,6 +132,11 @@ def plan(
         jobs = 1  # arrays in memory are not copied to other processes, which cost a second to start
     jobs = min(jobs or os.cpu_count() or 1, max(1, len(subject.parts)))
     return Plan(subject, able, not_run, effort, seconds, memory, jobs)
+
+
+def _how(need: str, subject: Subject) -> str:
+    seen = "; ".join(f"{row['name']}: {row['reason']}" for row in subject.account[:3])
+    return f"{HOW[need]} ({seen})" if need == "weights" else HOW.get(need, need)
 
 
 def diagnose(
@@ -358,8 +363,7 @@ def find(name: str, source: Any, *, seed: int = 0, effort: Effort = "normal") ->
         return report.findings[name]
     if report.failed:
         raise RuntimeError("; ".join(row["error"] for row in report.failed))
-    skipped = "; ".join(f"{row['name']}: {row['reason']}" for row in report.tensors[:3])
-    raise BadInput(f"{name} needs what this source lacks: {report.not_run[0]['how']} ({skipped})")
+    raise BadInput(f"{name} needs what this source lacks: {report.not_run[0]['how']}")
 
 
 @lru_cache
