@@ -1,3 +1,5 @@
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -71,3 +73,28 @@ def test_a_cache_that_cannot_be_used_costs_time_and_nothing_else(tmp_path, monke
     assert dict(run_units(work)) == {0: 1.0, 1: 0.5, 2: 1 / 3}
     assert not caplog.records
     units._memory.cache_clear()
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="asks Linux whether a process is there")
+def test_workers_end_when_their_parent_is_killed(tmp_path):
+    code = (
+        "import os, pathlib, sys, time\n"
+        "from spinfunnel.units import Unit, run_units\n"
+        "def work(i):\n"
+        "    pathlib.Path(sys.argv[1], str(os.getpid())).touch()\n"
+        "    time.sleep(.5)\n"
+        "list(run_units([Unit(str(i), work, (i,), 1.0) for i in range(200)], jobs=2))\n"
+    )
+    code = code.replace("sys.argv[1]", repr(str(tmp_path)))
+    parent = subprocess.Popen([sys.executable, "-c", code])
+    workers = _within(30, lambda: [path.name for path in tmp_path.iterdir()])
+    parent.kill()
+    parent.wait()
+    assert _within(20, lambda: not any(Path("/proc", worker).exists() for worker in workers))
+
+
+def _within(seconds, asked):
+    end = time.time() + seconds
+    while not (answer := asked()) and time.time() < end:
+        time.sleep(0.1)
+    return answer

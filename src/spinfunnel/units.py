@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -86,13 +88,32 @@ def _results(units: Sequence[Unit], jobs: int, deadline: float | None) -> Iterat
     order = sorted(missing, key=lambda i: -units[i].cost)
     parallel = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1, pre_dispatch=jobs)
     try:
-        for index, result in parallel(joblib.delayed(_attempt)(i, units[i], deadline) for i in order):
+        for index, result in parallel(
+            joblib.delayed(_elsewhere)(os.getpid(), i, units[i], deadline) for i in order
+        ):
             missing.discard(index)
             yield index, result
     except TerminatedWorkerError:
         why = "a worker process was killed (out of memory?): try --jobs 1, or --skip the largest tensors"
         for index in sorted(missing):
             yield index, Failure(units[index].name, why)
+
+
+def _elsewhere(parent: int, index: int, unit: Unit, deadline: float | None) -> tuple[int, Any]:
+    _end_with(parent)
+    return _attempt(index, unit, deadline)
+
+
+@lru_cache
+def _end_with(parent: int) -> None:
+    """End this worker when its parent is gone: killed outright, a parent cannot do that itself."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _attempt(index: int, unit: Unit, deadline: float | None) -> tuple[int, Any]:
