@@ -48,6 +48,7 @@ def test_the_seed_changes_what_is_random_and_nothing_else(file):
 
 def test_only_and_skip(file):
     assert list(sf.diagnose(file, only=["traps"]).findings) == ["traps"]
+    assert list(sf.diagnose(file, only="traps").findings) == ["traps"]
     assert "traps" not in sf.diagnose(file, skip=["traps"]).findings
     with pytest.raises(BadInput, match="did you mean 'spectrum'"):
         sf.diagnose(file, only=["spektrum"])

@@ -104,6 +104,7 @@ def plan(
     if jobs is not None and jobs < 1:
         raise BadInput(f"jobs is {jobs}: it must be at least 1")
     subject = subject_of(source, slices=slices)
+    only, skip, also = ([names] if isinstance(names, str) else names for names in (only, skip, also))
     for name in (*only, *skip, *also):
         instrument(name)  # so that a misspelt name is an error before anything runs
     wanted = {*(only or (name for name in NAMES if instrument(name).default)), *also} - {*skip}
