@@ -30,6 +30,7 @@ docs: .venv/dev
 
 # Long studies. All are resumable: interrupted, the same command goes on where it stopped.
 calibrate: .venv/dev
+	mkdir -p .cache
 	$(BIN)/spinfunnel calibrate --effort full --jobs 2 --seed $(SEED) --out $(if $(filter 0,$(SEED)),src/spinfunnel/data/calibration.json,.cache/calibration-$(SEED).json)
 	$(BIN)/python docs/generate.py
 

@@ -1,8 +1,10 @@
 import io
 import json
+import os
 import subprocess
 import sys
 from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -76,6 +78,8 @@ def test_only_skip_and_columns_choose_instruments(model):
         (["MODEL", "--fail-on", "good"], "bad or warning"),
         (["MODEL", "--columns", "ww"], "only weightwatcher"),
         (["MODEL", "--jobs", "0"], "at least 1"),
+        (["MODEL", "--only", "traps", "--skip", "traps"], "no instrument is left"),
+        ([""], "path is empty"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_2(model, arguments, said):
@@ -197,3 +201,50 @@ def test_the_demo_leaves_four_reports(tmp_path):
     done = run("demo", "--out", tmp_path / "demo")
     assert done.returncode == 0, done.stderr
     assert len(list((tmp_path / "demo").glob("*/report.html"))) == 4
+
+
+@pytest.mark.parametrize("arguments", [["list"], ["explain", "spectrum"], ["diagnose", "MODEL"]])
+def test_a_terminal_without_greek_gets_question_marks(model, arguments):
+    command = [sys.executable, "-m", "spinfunnel", *[model if a == "MODEL" else a for a in arguments]]
+    done = subprocess.run(command, capture_output=True, env={**os.environ, "PYTHONIOENCODING": "ascii"})
+    assert done.returncode == 0, done.stderr
+    assert b"?" in done.stdout
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+@pytest.mark.parametrize("arguments", [["list"], ["diagnose", "MODEL"], ["diagnose", "MODEL", "--json"]])
+def test_a_full_device_is_one_line(model, arguments):
+    command = [sys.executable, "-m", "spinfunnel", *[model if a == "MODEL" else a for a in arguments]]
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert "No space left" in done.stderr.splitlines()[0]
+
+
+def test_what_cannot_be_written_is_still_printed(model, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "report.html").write_text("my thesis")
+    done = run("diagnose", model, "--out", tmp_path / "out")
+    assert done.returncode == 2
+    assert "spectral density" in done.stdout
+    assert "written:" not in done.stdout
+
+
+def test_force_replaces_tables_and_figures_too(model, tmp_path):
+    assert run("diagnose", model, "--only", "spectrum", "--figures", tmp_path / "figures").returncode == 0
+    (tmp_path / "out").mkdir()
+    foreign = [tmp_path / "out" / "spectrum-layers.csv", next((tmp_path / "figures").glob("*.svg"))]
+    for path in foreign:
+        path.write_text("mine")
+    arguments = ["--only", "spectrum", "--out", tmp_path / "out", "--figures", tmp_path / "figures"]
+    assert run("diagnose", model, *arguments).returncode == 2
+    assert run("diagnose", model, *arguments, "--force").returncode == 0
+    assert all(path.read_text() != "mine" for path in foreign)
+
+
+def test_an_error_shows_names_as_text(tmp_path):
+    done = run("diagnose", tmp_path / "\x1b[31mred\n.pt")
+    assert done.returncode == 2
+    assert "\\x1b[31mred\\n.pt" in done.stderr
+    assert len(done.stderr.splitlines()) == 1

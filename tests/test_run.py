@@ -48,6 +48,7 @@ def test_the_seed_changes_what_is_random_and_nothing_else(file):
 
 def test_only_and_skip(file):
     assert list(sf.diagnose(file, only=["traps"]).findings) == ["traps"]
+    assert list(sf.diagnose(file, only="traps").findings) == ["traps"]
     assert "traps" not in sf.diagnose(file, skip=["traps"]).findings
     with pytest.raises(BadInput, match="did you mean 'spectrum'"):
         sf.diagnose(file, only=["spektrum"])
@@ -154,3 +155,71 @@ def test_the_plan_is_told_before_the_work(file):
     assert "5 matrices" in text
     assert "process" in text
     assert planned.seconds > 0
+
+
+@pytest.mark.parametrize("kind", ["numpy", "torch", "parameter", "pandas"])
+def test_an_instrument_is_callable_on_any_array(kind):
+    import pandas
+    import torch
+
+    array = np.random.default_rng(0).normal(size=(64, 48)).astype(np.float32)
+    make = {
+        "numpy": np.asarray,
+        "torch": lambda a: torch.tensor(a, requires_grad=True) * 1,
+        "parameter": lambda a: torch.nn.Parameter(torch.tensor(a)),
+        "pandas": pandas.DataFrame,
+    }[kind]
+    assert sf.condition(make(array)).table("layers")["median_norm"][0] == pytest.approx(
+        np.median(np.linalg.norm(array, axis=1))
+    )
+    with pytest.raises(BadInput, match="no spectrum"):
+        sf.condition(make(array)[0] if kind != "pandas" else pandas.Series(array[0]))
+
+
+def test_a_source_without_matrices_says_why():
+    with pytest.raises(BadInput, match="W: complex numbers are not analysed"):
+        sf.spectrum(np.ones((20, 30), complex))
+    with pytest.raises(BadInput, match="object of type list"):
+        sf.spectrum([[1.0, 2.0], [3.0, 4.0]])
+
+
+#: Matrices that a trained model should not hold, and what the instruments call them, where that is certain.
+STRANGE = {
+    "constant": (lambda rng: np.full((50, 60), 0.3, np.float32), "cannot tell"),
+    "ones": (lambda rng: np.ones((50, 60)), "cannot tell"),
+    "one number": (lambda rng: np.eye(50, 60) * (np.arange(60) == 7), "cannot tell"),
+    "equal rows": (lambda rng: np.tile(rng.normal(size=60), (50, 1)), "cannot tell"),
+    "rank one": (lambda rng: np.outer(rng.normal(size=50), rng.normal(size=60)).astype("f4"), "cannot tell"),
+    "rank three": (lambda rng: rng.normal(size=(50, 3)) @ rng.normal(size=(3, 60)), "cannot tell"),
+    "projection": (lambda rng: np.diag(np.arange(60.0) % 3 > 0).astype("f8"), ""),
+    "three rows alive": (
+        lambda rng: np.vstack([rng.normal(size=(3, 60)), np.zeros((47, 60))]),
+        "cannot tell",
+    ),
+    "subnormal": (lambda rng: rng.normal(size=(50, 60)).astype("f4") * np.float32(1e-40), "like noise"),
+    "near the largest float32": (lambda rng: rng.uniform(-3e38, 3e38, (50, 60)).astype("f4"), "like noise"),
+    "one huge entry": (lambda rng: rng.normal(size=(50, 60)) + 1e30 * np.eye(50, 60), ""),
+}
+
+
+@pytest.mark.parametrize("effort", ["normal", "full"])
+@pytest.mark.parametrize("name", STRANGE)
+def test_strange_matrices_neither_crash_nor_warn_nor_are_called_what_they_are_not(name, effort):
+    make, label = STRANGE[name]
+    report = sf.diagnose(make(np.random.default_rng(5)), effort=effort)
+    assert not report.failed
+    assert label in ("", layers(report)["label"][0])
+    assert "nan" not in layers(report)["reason"][0]
+    assert str(report)
+    assert report.json()
+
+
+@pytest.mark.parametrize("scale", [1e-310, 1e-200, 1e200, 1e300])
+def test_numbers_without_squares_are_told_once_and_the_rest_stands(scale):
+    rng = np.random.default_rng(1)
+    report = sf.diagnose({"far": rng.normal(size=(40, 50)) * scale, "near": rng.normal(size=(40, 50))})
+    assert list(layers(report)["name"]) == ["near"]
+    assert list(layers(report, "condition")["label"]) == ["sound"]
+    shown = " ".join(str(report).split())
+    assert shown.count("multiply the weights by a constant") == 1
+    assert "failed: spectrum, untrained, traps, condition · far · entries of" in shown

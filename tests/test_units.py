@@ -1,5 +1,9 @@
+import subprocess
+import sys
 import time
 from pathlib import Path
+
+import pytest
 
 from spinfunnel import units
 from spinfunnel.units import Failure, Skipped, Unit, run_units
@@ -50,3 +54,47 @@ def test_a_process_that_is_killed_leaves_rows_that_say_so():
     results = dict(run_units(work, jobs=2))
     assert set(results) == {0, 1}
     assert all("was killed" in result.error for result in results.values())
+
+
+@pytest.mark.parametrize("fault", ["a file in the way", "damaged results"])
+def test_a_cache_that_cannot_be_used_costs_time_and_nothing_else(tmp_path, monkeypatch, caplog, fault):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    work = [Unit(str(i), _halve, (i + 1,), 1.0, f"{fault} {i}") for i in range(3)]
+    units._memory.cache_clear()
+    if fault == "damaged results":
+        dict(run_units(work))
+        kept = list((tmp_path / "cache").rglob("output.pkl"))
+        assert len(kept) == 3
+        for path in kept:
+            path.write_bytes(path.read_bytes()[:9])
+    else:
+        (tmp_path / "cache").write_text("")
+    units._memory.cache_clear()
+    assert dict(run_units(work)) == {0: 1.0, 1: 0.5, 2: 1 / 3}
+    assert not caplog.records
+    units._memory.cache_clear()
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="asks Linux whether a process is there")
+def test_workers_end_when_their_parent_is_killed(tmp_path):
+    code = (
+        "import os, pathlib, sys, time\n"
+        "from spinfunnel.units import Unit, run_units\n"
+        "def work(i):\n"
+        "    pathlib.Path(sys.argv[1], str(os.getpid())).touch()\n"
+        "    time.sleep(.5)\n"
+        "list(run_units([Unit(str(i), work, (i,), 1.0) for i in range(200)], jobs=2))\n"
+    )
+    code = code.replace("sys.argv[1]", repr(str(tmp_path)))
+    parent = subprocess.Popen([sys.executable, "-c", code])
+    workers = _within(30, lambda: [path.name for path in tmp_path.iterdir()])
+    parent.kill()
+    parent.wait()
+    assert _within(20, lambda: not any(Path("/proc", worker).exists() for worker in workers))
+
+
+def _within(seconds, asked):
+    end = time.time() + seconds
+    while not (answer := asked()) and time.time() < end:
+        time.sleep(0.1)
+    return answer

@@ -82,7 +82,7 @@ def judge_calibration(rows: Iterable[CalibrationRow], failures: Sequence[str] = 
 
 
 def _run(of: str, index: int, seed: int) -> list[CalibrationRow]:
-    return list(calibrations()[of][index].run(seed))
+    return [replace(row, of=of) for row in calibrations()[of][index].run(seed)]
 
 
 def run_calibrations(

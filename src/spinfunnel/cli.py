@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -40,10 +41,18 @@ PATIENCE = 2.0
 
 def main() -> None:
     """Run the command line; errors the user can mend are one line on stderr and exit code 2."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a stream can be closed, and then there is none
+            stream.reconfigure(errors="replace")  # a question mark for what the terminal has not
     try:
         app()
     except SpinfunnelError as error:
-        typer.echo(f"spinfunnel: {error}", err=True)
+        from spinfunnel.report.words import visible
+
+        typer.echo(f"spinfunnel: {visible(error)}", err=True)
+        sys.exit(2)
+    except OSError as error:  # what standard output goes to is full or gone
+        typer.echo(f"spinfunnel: cannot read or write: {error}", err=True)
         sys.exit(2)
     except KeyboardInterrupt:
         typer.echo("spinfunnel: interrupted", err=True)
@@ -121,14 +130,17 @@ def diagnose(
             typer.echo("      what is finished is kept: if interrupted, the same command goes on", err=True)
     with _progress(planned.seconds / planned.jobs > PATIENCE and not as_json) as progress:
         report = carry_out(planned, budget=seconds, seed=seed, progress=progress, given=_given())
-    if out:
-        _write(report, out, force)
-    if figures:
-        report.figures(figures)
-    if as_json:
-        typer.echo(json.dumps(report.json(), allow_nan=False))
-    else:
-        report.print(_console())
+    try:
+        if out:
+            _write(report, out, force)
+        if figures:
+            report.figures(figures, force=force)
+    finally:  # what cannot be written to a folder is not lost
+        if as_json:
+            typer.echo(json.dumps(report.json(), allow_nan=False))
+        else:
+            report.print(_console())
+    if not as_json:
         _where(out, figures)
     _leave(report, chosen, fail_on)
 
@@ -472,7 +484,7 @@ def _write(report: Report, out: Path, force: bool) -> None:
     out.mkdir(parents=True, exist_ok=True)
     report.html(out / "report.html", force=force)
     report.json(out / "report.json", force=force)
-    report.csv(out)
+    report.csv(out, force=force)
 
 
 def _where(out: Path | None, figures: Path | None) -> None:

@@ -36,7 +36,7 @@ from spinfunnel.readers import digest
 from spinfunnel.readers.layout import Part
 from spinfunnel.report import Report
 from spinfunnel.subject import Subject, subject_of
-from spinfunnel.units import Failure, Progress, Skipped, Unit, run_units
+from spinfunnel.units import Failure, Progress, Skipped, Unit, run_units, said
 
 #: Longer plans than this (CPU seconds) are spread over processes and kept in the user's cache folder.
 LONG = 10.0
@@ -77,7 +77,7 @@ TO_COME: dict[Question, tuple[str, str]] = {
 
 #: How the user supplies what an instrument needs and a subject lacks.
 HOW = {
-    "weights": "the source holds no matrix with at least two rows and two columns",
+    "weights": "the source holds no matrix of two or more rows and columns that can be analysed",
     "data": "give a task.py with data (a later version: `spinfunnel new task`)",
 }
 
@@ -104,17 +104,20 @@ def plan(
     if jobs is not None and jobs < 1:
         raise BadInput(f"jobs is {jobs}: it must be at least 1")
     subject = subject_of(source, slices=slices)
+    only, skip, also = ([names] if isinstance(names, str) else names for names in (only, skip, also))
     for name in (*only, *skip, *also):
         instrument(name)  # so that a misspelt name is an error before anything runs
     wanted = {*(only or (name for name in NAMES if instrument(name).default)), *also} - {*skip}
     chosen = [instrument(name) for name in NAMES if name in wanted]
+    if not chosen:
+        raise BadInput("no instrument is left to run; choose fewer to leave out, or others to run")
     able = tuple(one for one in chosen if one.needs <= subject.supplies)
     not_run = [
         {
             "instrument": one.name,
             "question": one.question,
             "needs": ", ".join(sorted(one.needs - subject.supplies)),
-            "how": "; ".join(HOW.get(need, need) for need in sorted(one.needs - subject.supplies)),
+            "how": "; ".join(_how(need, subject) for need in sorted(one.needs - subject.supplies)),
         }
         for one in chosen
         if one not in able
@@ -130,6 +133,11 @@ def plan(
         jobs = 1  # arrays in memory are not copied to other processes, which cost a second to start
     jobs = min(jobs or os.cpu_count() or 1, max(1, len(subject.parts)))
     return Plan(subject, able, not_run, effort, seconds, memory, jobs)
+
+
+def _how(need: str, subject: Subject) -> str:
+    seen = "; ".join(f"{row['name']}: {row['reason']}" for row in subject.account[:3])
+    return f"{HOW[need]} ({seen})" if need == "weights" else HOW.get(need, need)
 
 
 def diagnose(
@@ -279,14 +287,14 @@ def _look(
     try:
         matrix = subject.load(part)
     except Exception as error:  # a tensor that cannot be read is a row; the others are still looked at
-        return dict.fromkeys(names, Failure(part.row_name, f"{type(error).__name__}: {error}"))
+        return dict.fromkeys(names, Failure(part.row_name, said(error)))
     for name in names:
         one = instrument(name)
         assert one.each is not None
         try:
             seen[name] = one.each(matrix, seed=seeds(seed, name, part.row_name), effort=effort)
         except Exception as error:  # one instrument's fault is a row; the others still look
-            seen[name] = Failure(part.row_name, f"{type(error).__name__}: {error}")
+            seen[name] = Failure(part.row_name, said(error))
     return seen
 
 
@@ -325,9 +333,7 @@ def _conclude(
         finding = judge_rows(one, replace(finding, recipe=recipe))
         verdict = one.judge(finding)
     except Exception as error:
-        report.failed.append(
-            {"instrument": one.name, "where": "", "error": f"{type(error).__name__}: {error}"}
-        )
+        report.failed.append({"instrument": one.name, "where": "", "error": said(error)})
         return
     report.findings[one.name], report.verdicts[one.name] = finding, verdict
 

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from spinfunnel.core import BadInput, Row
 from spinfunnel.matrices import Matrix
 from spinfunnel.readers import read
@@ -53,19 +51,21 @@ def subject_of(source: Any, *, slices: bool = False) -> Subject:
     Raises:
         BadInput: if the source cannot be read, or is none of these.
 
+    >>> import numpy as np
     >>> subject = subject_of({"head.weight": np.eye(8, 16), "head.bias": np.zeros(8)})
     >>> [part.row_name for part in subject.parts], subject.account[1]["status"]
     (['head.weight'], 'skipped')
     """
     if isinstance(source, Subject):
         return source
-    if isinstance(source, np.ndarray):
-        if source.ndim < 2:
-            raise BadInput(f"an array of shape {source.shape} has no spectrum: give a matrix, or a mapping")
+    if hasattr(source, "__array__") and not isinstance(source, type):  # of numpy, PyTorch, JAX or pandas
+        if len(source.shape) < 2:
+            shape = tuple(source.shape)
+            raise BadInput(f"an array of shape {shape} has no spectrum: give a matrix, or a mapping")
         source = {"W": source}
     if not isinstance(source, str | Path | Mapping) and not _is_module(source):
         raise BadInput(
-            f"cannot diagnose a {type(source).__name__}: "
+            f"cannot diagnose an object of type {type(source).__name__}: "
             "give a path, a torch.nn.Module, a mapping of arrays, or an array"
         )
     weights = read(source)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
+import os
+import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from spinfunnel.core import cache_folder
+from spinfunnel.core import SpinfunnelError, cache_folder
 
 #: Called as progress(done, total, name) with the cost done so far, all of it, and the unit just finished.
 Progress = Callable[[float, float, str], None]
@@ -23,6 +27,11 @@ class Failure:
 
     where: str
     error: str
+
+
+def said(error: BaseException) -> str:
+    """Give what an error says in one line: our own say enough, of all others their type is told too."""
+    return str(error) if isinstance(error, SpinfunnelError) else f"{type(error).__name__}: {error}"
 
 
 @dataclass(frozen=True)
@@ -79,7 +88,9 @@ def _results(units: Sequence[Unit], jobs: int, deadline: float | None) -> Iterat
     order = sorted(missing, key=lambda i: -units[i].cost)
     parallel = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1, pre_dispatch=jobs)
     try:
-        for index, result in parallel(joblib.delayed(_attempt)(i, units[i], deadline) for i in order):
+        for index, result in parallel(
+            joblib.delayed(_elsewhere)(os.getpid(), i, units[i], deadline) for i in order
+        ):
             missing.discard(index)
             yield index, result
     except TerminatedWorkerError:
@@ -88,15 +99,35 @@ def _results(units: Sequence[Unit], jobs: int, deadline: float | None) -> Iterat
             yield index, Failure(units[index].name, why)
 
 
+def _elsewhere(parent: int, index: int, unit: Unit, deadline: float | None) -> tuple[int, Any]:
+    _end_with(parent)
+    return _attempt(index, unit, deadline)
+
+
+@lru_cache
+def _end_with(parent: int) -> None:
+    """End this worker when its parent is gone: killed outright, a parent cannot do that itself."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 def _attempt(index: int, unit: Unit, deadline: float | None) -> tuple[int, Any]:
     if deadline is not None and time.time() > deadline:
         return index, Skipped("the budget was spent before it")
     try:
         memory = _memory() if unit.key else None
-        do = memory.cache(_do, ignore=["unit"], verbose=0) if memory else _do
-        return index, do(unit.key, unit)
+        if not memory:
+            return index, _do(unit.key, unit)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="joblib")  # a full or damaged cache costs time, no more
+            return index, memory.cache(_do, ignore=["unit"], verbose=0)(unit.key, unit)
     except Exception as error:  # any fault of one unit must leave the rest of the report standing
-        return index, Failure(unit.name, f"{type(error).__name__}: {error}")
+        return index, Failure(unit.name, said(error))
 
 
 def _do(key: str, unit: Unit) -> Any:
@@ -116,10 +147,11 @@ def _threads() -> Any:
 def _memory() -> Any:
     import joblib
 
-    memory = joblib.Memory(cache_folder(), verbose=0)
     try:
         cache_folder().mkdir(parents=True, exist_ok=True)
+        memory = joblib.Memory(cache_folder(), verbose=0)
         memory.reduce_size(bytes_limit=KEPT_BYTES)
     except OSError:
         return None  # no cache: a run that is cut short begins again, nothing else is lost
+    logging.getLogger("joblib").addFilter(lambda record: "while loading results" not in record.getMessage())
     return memory

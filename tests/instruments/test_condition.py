@@ -43,6 +43,10 @@ def test_duplicates_are_found_up_to_a_positive_factor_only():
     assert list(duplicates(array, norms, seed=2)) == [6, 7, 301]
 
 
+def test_rows_that_are_only_nearly_parallel_are_not_duplicates():
+    assert row(noise(10_000, 2))["duplicate_units"] == 0
+
+
 def test_nan_and_zeros_are_bad_and_the_rest_stands():
     broken = noise()
     broken[2, 2] = np.inf

@@ -45,3 +45,11 @@ def test_the_calibrations_hold():
     rows = [row for c in instrument("traps").calibrations for row in c.run(11)]
     assert rows
     assert all(row.ok for row in rows), rows
+
+
+def test_matrices_too_small_for_an_edge_are_not_called_free_of_traps():
+    rng = np.random.default_rng(0)
+    small = {f"w{i}": rng.normal(size=(5, 5)) for i in range(3)}
+    assert sf.diagnose(small).verdicts["traps"].label == "cannot tell"
+    verdict = sf.diagnose({**small, "large": rng.uniform(size=(40, 40)) - 0.5}).verdicts["traps"]
+    assert "of the 1 matrices" in verdict.sentence

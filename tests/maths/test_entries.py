@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
+from spinfunnel.core import BadInput
 from spinfunnel.maths import entries
 from spinfunnel.maths.entries import summarise
 
@@ -54,3 +55,17 @@ def test_no_matrix_breaks_it(array):
     assert seen.n + seen.nonfinite == array.size
     assert seen.zeros == np.count_nonzero(array == 0)
     assert len(seen.row_norms) == array.shape[0]
+
+
+def test_entries_that_are_all_equal_have_no_variance():
+    seen = summarise(np.full((70, 80), 0.3, np.float32))
+    assert seen.variance == 0
+    assert np.isnan(seen.kurtosis)
+
+
+@pytest.mark.parametrize("largest", [1e76, -1e200, 1.7e308, 1e-76, -5e-324])
+def test_entries_without_a_fourth_power_are_refused(largest):
+    array = np.zeros((300, 400))
+    array[290, 7], array[3, 3] = largest, np.nan
+    with pytest.raises(BadInput, match="multiply the weights"):
+        summarise(array)

@@ -357,3 +357,14 @@ def test_a_transformers_module_brings_the_hints_of_its_config(monkeypatch):
     monkeypatch.setitem(sys.modules, "transformers", transformers)
     assert read(model).hints == {"model_type": "gpt_neox", "heads": 2, "hidden_size": 4}
     assert [part.part for part in layout(read(model)).parts] == ["query", "key", "value"]
+
+
+def test_a_lazy_module_has_to_be_run_first():
+    with pytest.raises(BadInput, match="'weight' has no shape yet"):
+        read(torch.nn.LazyLinear(3))
+
+
+def test_a_page_of_text_is_a_broken_checkpoint_and_no_advice_to_load_it_unsafely(tmp_path):
+    (tmp_path / "model.bin").write_text("<!DOCTYPE html>404")
+    with pytest.raises(BadInput, match=r"broken PyTorch checkpoint .'Unsupported operand"):
+        read(tmp_path / "model.bin")

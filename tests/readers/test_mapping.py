@@ -71,3 +71,10 @@ def test_the_digest_follows_names_types_shapes_and_values():
     other = [{"v": w}, {"w": w.reshape(3, 2)}, {"w": w.view(np.int32)}, {"w": w + 1}, {"w": w, "b": w}]
     assert len({digest(read(source)) for source in [{"w": w}, *other]}) == 6
     assert digest(read({"w": np.asfortranarray(w)})) == digest(read({"w": w}))
+
+
+def test_a_dictionary_that_holds_itself():
+    endless = {}
+    endless["self"] = endless
+    with pytest.raises(BadInput, match="without end"):
+        read(endless)

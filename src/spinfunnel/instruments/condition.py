@@ -29,7 +29,9 @@ from spinfunnel.subject import Subject
 #: A unit whose norm is this many times above or below the median of its matrix is extreme.
 EXTREME = 10.0
 #: Units whose directions differ by less than this (squared distance of unit vectors) are duplicates.
-SAME = 1e-10
+SAME = 1e-13
+#: In fewer dimensions than this, many directions coincide by chance.
+FEWEST_INPUTS = 4
 
 
 def each(matrix: Matrix, *, seed: int, effort: Effort) -> Reading:
@@ -67,14 +69,18 @@ def duplicates(array: Array, norms: Array, seed: int) -> Array:
     """Give the indices of rows that repeat an earlier row up to a positive factor, ascending.
 
     Shapes: array (rows, columns), norms (rows,). Candidates are neighbours in one random projection of the
-    unit vectors; each pair of neighbours is then compared in full. Rows that are zero do not count.
+    unit vectors; each pair of neighbours is then compared in full. Rows that are zero do not count, and
+    with fewer than 4 columns none does.
 
-    >>> duplicates(np.array([[1., 2.], [0., 1.], [2., 4.]]), np.sqrt([5., 1., 20.]), seed=0)
+    >>> array = np.array([[1., 2., 0., 0.], [0., 1., 0., 0.], [2., 4., 0., 0.]])
+    >>> duplicates(array, np.sqrt([5., 1., 20.]), seed=0)
     array([2])
     """
     alive = np.flatnonzero(norms > 0)
-    if len(alive) < 2:
+    if len(alive) < 2 or array.shape[1] < FEWEST_INPUTS:
         return alive[:0]
+    if not 1e-30 < norms[alive].min() <= norms.max() < 1e30:
+        array = array.astype(np.float64)  # float32 would overflow, or lose its digits
     direction = np.random.default_rng(seed).normal(size=(array.shape[1],)).astype(array.dtype)
     projected = (array @ direction)[alive] / norms[alive]
     order = np.argsort(projected, kind="stable")

@@ -55,6 +55,8 @@ def each(matrix: Matrix, *, seed: int, effort: Effort) -> Reading:
     }
     if row["ratio"] > NEAR or effort == "full":
         bulk = fit_bulk(matrix.shuffled, matrix.small, matrix.large)
+        if bulk.small < FEWEST:
+            return Reading(row | {"problem": f"only {bulk.small} eigenvalues are not zero when shuffled"})
         row["shuffled_spikes"] = len(bulk.spikes)
         row["shuffled_top"] = float(matrix.shuffled[-1] / bulk.threshold)
     return Reading(row)
@@ -107,14 +109,15 @@ def judge(finding: Finding) -> Verdict:
     trapped = [
         n for n, label in zip(table.row_names(), table.columns["label"], strict=True) if label == "trap"
     ]
+    known = int(np.sum(table.columns["label"] != "cannot tell"))
+    if not known:
+        return Verdict("unsure", "cannot tell", "No matrix is large enough for noise to have a sharp edge.")
     if not trapped:
-        return Verdict(
-            "good", "no traps", f"No single entry of the {len(table)} matrices is a spike by itself."
-        )
+        return Verdict("good", "no traps", f"No single entry of the {known} matrices is a spike by itself.")
     return Verdict(
         "warning",
         "traps",
-        f"{len(trapped)} of {len(table)} matrices have spikes that are single large entries, not structure.",
+        f"{len(trapped)} of {known} matrices have spikes that are single large entries, not structure.",
         "Look at these entries: outlier weights hurt quantisation and often come from too large a "
         "learning rate or no weight decay. Do not count them as learned structure.",
         tuple(trapped[:8]),

@@ -6,10 +6,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spinfunnel.core import Array
+from spinfunnel.core import Array, BadInput
 
 #: Summary handled at a time: their float64 copy and its square stay in the cache.
 BLOCK = 1 << 16
+
+#: Entries larger than this, or a matrix of smaller ones than its inverse, have no fourth power in float64.
+LARGEST = 1e75
+
+#: A variance below this share of the mean square is the rounding error of entries that are all equal.
+ROUNDING = 1e-14
 
 
 @dataclass(frozen=True)
@@ -32,8 +38,12 @@ class Summary:
     column_norms: Array
 
 
+@np.errstate(over="ignore")
 def summarise(array: Array) -> Summary:
     """Go over all entries of a matrix (rows, columns) of floats, once.
+
+    Raises:
+        BadInput: if the largest entry is above 1e75 or below 1e-75, but not zero.
 
     >>> seen = summarise(np.array([[1., -1.], [3., 0.]]))
     >>> seen.n, seen.mean, seen.variance, seen.largest, seen.zeros, seen.row_norms[1]
@@ -56,18 +66,24 @@ def summarise(array: Array) -> Summary:
             w2 = w * w
             rows[start : start + step] = w2.sum(axis=1)
             block = w
+        largest = max(largest, float(block.max()), -float(block.min()))
+        if largest > LARGEST:
+            break
         columns += w2.sum(axis=0)
         flat, flat2 = w.reshape(-1), w2.reshape(-1)
         sums += flat.sum(), np.dot(flat2, flat), np.dot(flat2, flat2)
-        largest = max(largest, float(block.max()), -float(block.min()))
         zeros += int(block.size - np.count_nonzero(block))
+    if largest > LARGEST or 0 < largest < 1 / LARGEST:
+        raise BadInput(
+            f"entries of {largest:.0e} cannot be squared in float64: multiply the weights by a constant"
+        )
     n = array.size - nonfinite
     norms = np.sqrt(rows), np.sqrt(columns)
     if n == 0:
         return Summary(0, np.nan, np.nan, np.nan, np.nan, 0, nonfinite, *norms)
     m1, m3, m4 = (float(s) / n for s in sums)
     m2 = float(rows.sum()) / n
-    variance = max(m2 - m1**2, 0.0)
+    variance = m2 - m1**2 if m2 - m1**2 > ROUNDING * m2 else 0.0
     fourth = m4 - 4 * m1 * m3 + 6 * m1**2 * m2 - 3 * m1**4
-    kurtosis = fourth / variance**2 if variance > 1e-30 * m2 and variance**2 > 0 else np.nan
+    kurtosis = fourth / variance**2 if variance else np.nan
     return Summary(n, m1, variance, float(kurtosis), largest, zeros, nonfinite, *norms)

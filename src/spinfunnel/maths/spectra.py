@@ -122,7 +122,8 @@ def _shannon(eigenvalues: Array) -> float:
     total = eigenvalues.sum()
     if not total > 0:
         return float("nan")
-    p = eigenvalues[eigenvalues > 0] / total
+    p = eigenvalues / total
+    p = p[p > 0]
     return float(-np.dot(p, np.log(p)))
 
 

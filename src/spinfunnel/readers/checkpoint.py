@@ -66,6 +66,9 @@ def read_module(module: torch.nn.Module) -> Weights:
     import torch
 
     state = {name: value for name, value in module.state_dict().items() if isinstance(value, torch.Tensor)}
+    lazy = next((name for name, value in state.items() if torch.nn.parameter.is_lazy(value)), None)
+    if lazy is not None:
+        raise BadInput(f"{quoted(lazy)} has no shape yet: run a batch through the module first")
     tensors = tie(describe_torch(name, value) for name, value in state.items())
     transformers = sys.modules.get("transformers")
     config = getattr(module, "config", None) if transformers is not None else None
@@ -179,6 +182,7 @@ def _load(torch: Any, path: Path) -> Any:
                 "nothing was executed; where you trust it, load it yourself with torch.load(path, "
                 "weights_only=False) and save model.state_dict() with safetensors.torch.save_file"
             ) from None
+        why = why.split("WeightsUnpickler error:")[-1].strip()  # before it, unsafe advice
         first = quoted(why.splitlines()[0] if why else type(error).__name__, 160)
         raise BadInput(f"{path} is a broken PyTorch checkpoint ({first}); fetch or save it again") from None
 

@@ -18,9 +18,12 @@ def read_mapping(source: Mapping[Any, Any]) -> tuple[Tensor, ...]:
     """List the arrays of a dictionary in its own order; those that share memory are tied.
 
     Raises:
-        BadInput: if two arrays come out with the same name.
+        BadInput: if two arrays come out with the same name, or a container holds itself.
     """
-    return tie(describe(".".join(keys), value) for keys, value in leaves(source))
+    try:
+        return tie(describe(".".join(keys), value) for keys, value in leaves(source))
+    except RecursionError:
+        raise BadInput("the dictionary holds containers nested without end; give its arrays alone") from None
 
 
 def leaves(source: Any, keys: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:

@@ -49,7 +49,7 @@ def read(source: object) -> Weights:
     """
     torch = sys.modules.get("torch")  # nobody can hold a module without having imported it
     if isinstance(source, str | os.PathLike):
-        weights = _read_path(Path(source).expanduser())
+        weights = _read_path(source)
     elif isinstance(source, Mapping):
         from spinfunnel.readers.mapping import read_mapping
 
@@ -68,8 +68,12 @@ def read(source: object) -> Weights:
     return weights
 
 
-def _read_path(path: Path) -> Weights:
+def _read_path(source: str | os.PathLike[str]) -> Weights:
+    if not os.fspath(source):
+        raise BadInput("the path is empty; give a weight file or a folder that holds one")
+    path = Path(source)
     try:
+        path = path.expanduser()
         if path.is_dir():
             from spinfunnel.readers.folder import read_folder
 
@@ -87,8 +91,9 @@ def _read_path(path: Path) -> Weights:
         word, tensors, notes = read_file(path)
         hints = hints_beside(path)
         return Weights(str(path), word, tensors, str(path.absolute()), (str(path),), hints, notes)
-    except OSError as error:
-        raise BadInput(f"{path} cannot be read: {error.strerror or error}") from None
+    except (OSError, RuntimeError) as error:  # pathlib raises the latter: a loop of links, an unknown ~user
+        why = error.strerror if isinstance(error, OSError) else None
+        raise BadInput(f"{path} cannot be read: {why or error}") from None
 
 
 def read_file(path: Path) -> tuple[str, tuple[Tensor, ...], tuple[str, ...]]:

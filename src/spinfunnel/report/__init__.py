@@ -100,12 +100,12 @@ class Report:
         """Write every table to `folder`/<instrument>-<table>.csv, safe to open in a spreadsheet.
 
         Raises:
-            BadInput: if a file cannot be written, or exists with another first line and `force` is off.
+            BadInput: if a file cannot be written, or holds a table that is not ours and `force` is off.
         """
-        from spinfunnel.report.tables import same_columns, sheets
+        from spinfunnel.report.tables import ours, sheets
 
         return [
-            write(Path(folder) / name, text, ours=partial(same_columns, text), force=force)
+            write(Path(folder) / name, text, ours=partial(ours, text), force=force)
             for name, text in sheets(self).items()
         ]
 

@@ -28,7 +28,7 @@ from spinfunnel.report.panels import (
     whole_numbers,
 )
 from spinfunnel.report.schema import finite, rounded
-from spinfunnel.report.words import MARKS, big, cell, percent, short, title, visible
+from spinfunnel.report.words import MARKS, big, cell, percent, short, title, together, visible
 
 if TYPE_CHECKING:
     from spinfunnel.report import Report
@@ -60,6 +60,7 @@ def _templates() -> jinja2.Environment:
         finalize=lambda value: value if isinstance(value, Markup) else visible(value),
     )
     templates.filters.update(cell=cell, percent=percent, big=big, heading=title, coded=coded, number=number)
+    templates.filters.update(together=together)
     templates.globals.update(MARKS=MARKS, colours=COLOURS)
     return templates
 

@@ -22,9 +22,15 @@ def sheets(report: Report) -> dict[str, str]:
     }
 
 
-def same_columns(text: str, old: bytes) -> bool:
-    """Tell whether an old file has the columns of the new one: nothing else in CSV can say whose it is."""
-    return old.startswith(text.split("\n", 1)[0].encode("utf-8", "backslashreplace") + b"\n")
+def ours(text: str, old: bytes) -> bool:
+    """Tell by its first line whether an old file is ours: nothing else in CSV can say so.
+
+    It has the columns of the new one, or those that every judged layer table has (other versions have
+    other columns between them).
+    """
+    line = old.split(b"\n", 1)[0]
+    judged = line.startswith(b"name,") and line.endswith(b",verdict,label,reason")
+    return judged or line == text.split("\n", 1)[0].encode("utf-8", "backslashreplace")
 
 
 def _sheet(columns: dict[str, Any]) -> str:

@@ -21,7 +21,7 @@ from spinfunnel.report.layers import (
     sparks,
     worst,
 )
-from spinfunnel.report.words import MARKS, big, ending, middle, percent, short, visible
+from spinfunnel.report.words import MARKS, big, ending, middle, percent, short, together, visible
 
 if TYPE_CHECKING:
     from spinfunnel.report import Report
@@ -190,7 +190,7 @@ def _failed(report: Report) -> list[RenderableType]:
             visible(" · ".join(filter(None, (row["instrument"], row["where"], row["error"])))),
             "red",
         )
-        for row in report.failed
+        for row in together(report.failed)
     ]
 
 

@@ -80,9 +80,24 @@ def percent(share: float) -> str:
     """
     if 0 < share < 0.001:
         return "< 0.1 %"
-    if 0.999 < share < 1:
+    if 0.999 < share < 1 - 1e-12:  # what was added up may miss 1 by rounding
         return "> 99.9 %"
     return f"{100 * share:.{3 if share >= 0.1 else 2}g} %"
+
+
+def together(failed: Sequence[dict[str, str]]) -> list[dict[str, str]]:
+    """Join the rows of what failed in the same place and the same way, in the order of the first.
+
+    >>> together([{"instrument": i, "where": "w", "error": "unreadable"} for i in "ab"])
+    [{'instrument': 'a, b', 'where': 'w', 'error': 'unreadable'}]
+    """
+    names: dict[tuple[str, str], list[str]] = {}
+    for row in failed:
+        names.setdefault((row["where"], row["error"]), []).append(row["instrument"])
+    return [
+        {"instrument": ", ".join(found), "where": where, "error": error}
+        for (where, error), found in names.items()
+    ]
 
 
 def scalar(value: Any) -> Any:

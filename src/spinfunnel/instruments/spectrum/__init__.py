@@ -125,7 +125,7 @@ instrument = Instrument(
     "like noise (warning; it does not mean untrained). The same entries in random places give the "
     "same: heavy entries (info). A noise bulk with more on top: structured (good). Not a noise bulk:"
     " bulk not MP (info), or heavy-tailed (good) if α is below 99 % of noise and no rival of the "
-    "power law wins. All singular values equal: orthogonal (info). Fewer than 16 eigenvalues, or "
-    "none: cannot tell (unsure).",
+    "power law wins. All singular values equal: orthogonal (info). Fewer than 16 eigenvalues that "
+    "are not zero: cannot tell (unsure).",
     calibrations=calibrations,
 )

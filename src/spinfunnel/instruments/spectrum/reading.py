@@ -9,7 +9,7 @@ import numpy as np
 from spinfunnel.core import Array, Effort, Outcome, Reading, Row, RowVerdict, seeds
 from spinfunnel.instruments.spectrum.series import ccdf, density
 from spinfunnel.maths.bulk import Bulk, fit_bulk, is_orthogonal
-from spinfunnel.maths.heavy_tails import bootstrap_alpha, fit_power_law
+from spinfunnel.maths.heavy_tails import RANK_CUT, bootstrap_alpha, fit_power_law
 from spinfunnel.maths.nulls import null_p_value, null_quantile
 from spinfunnel.maths.random_matrices import invert_spikes
 from spinfunnel.maths.spectra import (
@@ -65,18 +65,21 @@ def each(matrix: Matrix, *, seed: int, effort: Effort) -> Reading:
     if ev[-1] <= 0:
         return Reading(row | {"problem": "all entries are zero"})
     row |= size(ev, matrix.large)
-    if matrix.small < FEWEST:
-        return Reading(
-            row | {"problem": f"only {matrix.small} eigenvalues: no test has power"}, density(matrix, FEWEST)
-        )
+    there = int(np.count_nonzero(ev > RANK_CUT * ev[-1]))
+    if there < FEWEST:
+        which = f"{there} of {matrix.small} eigenvalues are not zero"
+        if matrix.small < FEWEST:
+            which = f"{matrix.small} eigenvalues"
+        row["problem"] = f"only {which}: no test has power"
+        return Reading(row, density(matrix, with_law=False))
     if is_orthogonal(ev):
-        return Reading(row | {"orthogonal": 1}, density(matrix, FEWEST))
+        return Reading(row | {"orthogonal": 1}, density(matrix))
     row |= tail(ev, matrix.small, matrix.large, seed, effort)
     row |= entries(matrix)
     row |= against_noise(ev, matrix.bulk, matrix.large, matrix.entries.kurtosis)
     if row["deviates"] and (effort == "full" or may_be_entries(row)):
         row |= against_shuffled(matrix, row)
-    return Reading(row, (*density(matrix, FEWEST), *ccdf(matrix, row)))
+    return Reading(row, (*density(matrix), *ccdf(matrix, row)))
 
 
 def size(ev: Array, large: int) -> Row:
@@ -95,8 +98,8 @@ def tail(ev: Array, small: int, large: int, seed: int, effort: Effort) -> Row:
     """The power-law tail, its interval, its null, and the other laws that could end the spectrum."""
     fit = fit_power_law(ev)
     row: Row = {"alpha": fit.alpha, "xmin": fit.xmin, "D": fit.distance, "tail": fit.tail}
-    if not isfinite(fit.alpha):
-        return row
+    if not isfinite(fit.alpha):  # all eigenvalues that are not zero are equal
+        return row | {"alpha_low": nan, "alpha_high": nan, "alpha_null_p": nan, "tail_law": "cannot tell"}
     rng = np.random.default_rng(seeds(seed, "bootstrap"))
     interval = bootstrap_alpha(ev, fit, rng, resamples=RESAMPLES[effort])
     row |= {

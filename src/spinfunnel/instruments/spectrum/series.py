@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from spinfunnel.core import Axis, Row, Series, Table
+from spinfunnel.core import Array, Axis, Row, Series, Table
 from spinfunnel.maths.random_matrices import marchenko_pastur_edges, marchenko_pastur_pdf
 from spinfunnel.matrices import Matrix
 
@@ -16,16 +16,16 @@ HISTOGRAM_AXES = (Axis("eigenvalue λ of W Wᵀ", "log"), Axis("density of λ", 
 TAIL_AXES = (Axis("eigenvalue λ of W Wᵀ", "log"), Axis("share of eigenvalues ≥ λ", "log"))
 
 
-def density(matrix: Matrix, fewest: int) -> tuple[Series, ...]:
-    """The density of eigenvalues, with the bulk and edge of noise if there are `fewest` or more of them."""
+def density(matrix: Matrix, *, with_law: bool = True) -> tuple[Series, ...]:
+    """The density of eigenvalues, with the bulk and edge of noise unless there are too few for a law."""
     ev, row = matrix.eigenvalues, matrix.part.row_name
-    positive = ev[ev > 1e-10 * ev[-1]]
-    bins = int(np.clip(2 * sqrt(len(positive)), 8, 60))
-    low, high = positive[0] * 0.98, positive[-1] * 1.02
-    counts, edges = np.histogram(positive, bins=np.geomspace(low, high, bins + 1))
+    shown = ev[ev >= lowest(ev)]
+    bins = int(np.clip(2 * sqrt(len(shown)), 8, 60))
+    low, high = shown[0] * 0.98, shown[-1] * 1.02
+    counts, edges = np.histogram(shown, bins=np.geomspace(low, high, bins + 1))
     shared: dict[str, Any] = {"panel": "spectral density", "row": row, "axes": HISTOGRAM_AXES}
     drawn = [Series(edges, counts / (np.diff(edges) * len(ev)), label="measured", kind="step", **shared)]
-    if matrix.small < fewest:
+    if not with_law:
         return tuple(drawn)
     bulk = matrix.bulk
     # The noise beside k spikes is that of an (M - k) x (N - k) matrix: the law drawn is the law tested.
@@ -48,13 +48,19 @@ def density(matrix: Matrix, fewest: int) -> tuple[Series, ...]:
     return tuple(drawn)
 
 
+def lowest(ev: Array) -> float:
+    """Give the smallest eigenvalue worth drawing: in a square matrix, a few lie decades below all others."""
+    quantile = float(np.quantile(ev, 0.02))
+    return quantile if ev[0] < quantile / 30 else max(float(ev[0]), 1e-10 * float(ev[-1]))
+
+
 def ccdf(matrix: Matrix, row: Row) -> tuple[Series, ...]:
     """The share of eigenvalues above each, with the fitted power law from xmin on."""
     ev = matrix.eigenvalues[::-1]
     rank_of = np.arange(1, len(ev) + 1)
     # A few hundred points, evenly spaced in the logarithm of the rank, draw the same curve as all of them.
     keep = np.unique(np.geomspace(1, len(ev), 240).astype(int)) - 1
-    keep = keep[ev[keep] > 1e-10 * ev[0]]
+    keep = keep[ev[keep] >= lowest(matrix.eigenvalues)]
     shared: dict[str, Any] = {"panel": "tail", "row": matrix.part.row_name, "axes": TAIL_AXES}
     drawn = [Series(ev[keep], rank_of[keep] / len(ev), label="measured", kind="scatter", **shared)]
     if isfinite(row["alpha"]):
