@@ -1,7 +1,7 @@
 import numpy as np
 
 from spinfunnel.core import cache_folder
-from spinfunnel.dynamics import kernels
+from spinfunnel.dynamics import kernels, lanes, metropolis
 from spinfunnel.dynamics.lanes import Lanes, streams
 from spinfunnel.systems import system
 
@@ -26,8 +26,8 @@ def test_the_power_of_two_is_good_to_single_precision():
 
 def test_compiled_loops_do_what_the_source_says():
     """Two sweeps of a glass in a field, in compiled code and in plain Python: the same spins, to the bit."""
-    glass = system("sk?field=0.7", size=9)
-    for at_random, heat_bath in ((False, False), (True, True)):
+    for at_random, heat_bath, name in ((False, False, "sk?field=0.7"), (True, True, "ising1d?field=0.7")):
+        glass = system(name, size=9)
         one, two = Lanes(glass, 64, 5), Lanes(glass, 64, 5)
         one.how = (at_random, heat_bath)
         one.sweep(0.8, np.array([1.0, 1.5], np.float32), every=1)
@@ -40,6 +40,16 @@ def test_compiled_loops_do_what_the_source_says():
         assert (one.spins == two.spins).all()
         assert (one.rng == two.rng).all()
         assert np.allclose(one.local, two.local, atol=1e-5)
+
+
+def test_a_matrix_of_couplings_changes_nothing_but_the_speed(monkeypatch):
+    glass = system("sk?field=0.2&law=pm", size=16)  # all fields are multiples of 1/4 and 1/5: nearly exact
+    dense = metropolis(glass, 0.7, sweeps=40, keep_states=True)
+    monkeypatch.setattr(lanes, "DENSE", 2.0)
+    assert Lanes(glass, 1, 0).local.shape == (1, 16, kernels.WIDTH)
+    sparse = metropolis(glass, 0.7, sweeps=40, keep_states=True)
+    assert (dense.states == sparse.states).all()
+    assert np.allclose(dense.energies, sparse.energies, atol=1e-4)
 
 
 def test_lanes_have_streams_of_their_own():

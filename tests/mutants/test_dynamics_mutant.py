@@ -63,13 +63,27 @@ def test_swaps_of_the_wrong_sign(monkeypatch):
     assert red("tempering against enumeration")
 
 
-def test_the_local_field_of_one_neighbour_is_not_updated(monkeypatch):
-    rewritten(
-        monkeypatch,
-        "        for k in range(indptr[i], indptr[i + 1]):\n            coupling, field",
-        "        for k in range(indptr[i] + (i == 3), indptr[i + 1]):\n            coupling, field",
-    )
-    assert red("metropolis against enumeration")
+@pytest.mark.parametrize(
+    ("right", "wrong", "where"),
+    [
+        (
+            "in range(indptr[i], indptr[i + 1]):\n            coupling, field",
+            "in range(indptr[i] + (i == 3), indptr[i + 1]):\n            coupling, field",
+            "ising2d",
+        ),
+        (
+            "for j in range(n):\n                        mine",
+            "for j in range(n - 1):\n                        mine",
+            "sk",
+        ),
+    ],
+    ids=["sparse", "dense"],
+)
+def test_the_local_field_of_one_neighbour_is_not_updated(monkeypatch, right, wrong, where):
+    rewritten(monkeypatch, right, wrong)
+    bad = red("metropolis against enumeration")
+    assert bad
+    assert all(row.system.startswith(where) for row in bad)
 
 
 def test_all_replicas_share_their_random_numbers(monkeypatch):

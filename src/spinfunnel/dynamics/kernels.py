@@ -65,24 +65,39 @@ def power_of_two(x: Any) -> Any:
     return p * np.int32((whole + np.int32(127)) << np.int32(23)).view(np.float32)
 
 
-def refresh(spins: Any, local: Any, fields: Any, indptr: Any, indices: Any, couplings: Any) -> None:
-    """Compute the local fields of one block from nothing. Shapes: spins, local (N, WIDTH)."""
-    for i in range(spins.shape[0]):
+def refresh(
+    spins: Any, local: Any, fields: Any, indptr: Any, indices: Any, couplings: Any, matrix: Any
+) -> None:
+    """Compute the local fields of one block from nothing. Shapes: spins (N, WIDTH), local as in `sweep`."""
+    n = spins.shape[0]
+    if matrix.shape[0]:
+        for lane in range(WIDTH):
+            mine = local[lane]
+            for j in range(n):
+                mine[j] = fields[j]
+            for i in range(n):
+                row, spin = matrix[i], spins[i, lane]
+                for j in range(n):
+                    mine[j] += row[j] * spin
+        return
+    for i in range(n):
         target = local[i]
         for lane in range(WIDTH):
             target[lane] = fields[i]
         for k in range(indptr[i], indptr[i + 1]):
-            j, coupling = indices[k], couplings[k]
-            source = spins[j]
-            for lane in range(target.shape[0]):
+            coupling, source = couplings[k], spins[indices[k]]
+            for lane in range(target.shape[0]):  # a constant here would be unrolled, not vectorised
                 target[lane] += coupling * source[lane]
 
 
 def sweep(
     spins: Any, local: Any, beta: Any, rng: Any, order: Any, at_random: bool, heat_bath: bool,
-    indptr: Any, indices: Any, couplings: Any,
+    indptr: Any, indices: Any, couplings: Any, matrix: Any,
 ) -> int:  # fmt: skip
     """Propose N flips in every lane of one block, and count those accepted. Shapes: beta (WIDTH,).
+
+    Local fields (N, WIDTH) of a sparse graph change in all lanes at once. Where nearly all spins are coupled,
+    `matrix` (N, N) is not empty, local is (WIDTH, N), and a flip changes the row of its own lane.
 
     Sites are taken in turn (this keeps the Boltzmann law: balance, not detailed balance) or `at_random`
     with replacement from the stream `order` (4,) (detailed balance). Probability min(1, exp(-β ΔE)), or for
@@ -90,6 +105,8 @@ def sweep(
     """
     u = np.empty(WIDTH, np.float32)
     change = np.empty(beta.shape[0], np.float32)
+    own = np.empty(WIDTH, np.float32)
+    dense = matrix.shape[0] > 0
     accepted: Any = 0
     n = spins.shape[0]
     for step in range(n):
@@ -99,7 +116,11 @@ def sweep(
         for lane in range(WIDTH):
             bits = np.int32(uniform(rng, lane, WIDTH) >> np.uint32(8))
             u[lane] = (np.float32(bits) + np.float32(0.5)) * np.float32(2.0**-24)
-        spin, field = spins[i], local[i]
+        spin = spins[i]
+        field = own if dense else local[i]
+        if dense:
+            for lane in range(WIDTH):
+                own[lane] = local[lane, i]
         flipped = np.int32(0)
         for lane in range(WIDTH):
             # the exponent of Boltzmann's factor, in powers of two: -2 β s h / ln 2
@@ -116,6 +137,14 @@ def sweep(
         accepted += flipped
         for lane in range(WIDTH):
             spin[lane] += change[lane]
+        if dense:
+            row = matrix[i]
+            for lane in range(WIDTH):
+                if change[lane] != 0:
+                    mine, amount = local[lane], change[lane]
+                    for j in range(n):
+                        mine[j] += row[j] * amount
+            continue
         for k in range(indptr[i], indptr[i + 1]):
             coupling, field = couplings[k], local[indices[k]]
             for lane in range(change.shape[0]):  # a constant here would be unrolled, not vectorised
@@ -123,13 +152,14 @@ def sweep(
     return int(accepted)
 
 
-def energy(spins: Any, local: Any, fields: Any, out: Any) -> None:
+def energy(spins: Any, local: Any, fields: Any, dense: bool, out: Any) -> None:
     """Compute the energies of one block into `out` (WIDTH,): E = -½ Σ s_i (h_i + f_i)."""
     for lane in range(WIDTH):
         out[lane] = 0.0
     for i in range(spins.shape[0]):
         for lane in range(WIDTH):
-            out[lane] -= 0.5 * np.float64(spins[i, lane] * (local[i, lane] + fields[i]))
+            h = local[lane, i] if dense else local[i, lane]
+            out[lane] -= 0.5 * np.float64(spins[i, lane] * (h + fields[i]))
 
 
 def keep_best(spins: Any, energies: Any, best: Any, best_energy: Any) -> None:
@@ -143,7 +173,7 @@ def keep_best(spins: Any, energies: Any, best: Any, best_energy: Any) -> None:
 
 def run(
     spins: Any, local: Any, beta: Any, rng: Any, order: Any, at_random: bool, heat_bath: bool,
-    fields: Any, indptr: Any, indices: Any, couplings: Any,
+    fields: Any, indptr: Any, indices: Any, couplings: Any, matrix: Any,
     schedule: Any, done: int, every: int, energies: Any, states: Any, best: Any, best_energy: Any,
 ) -> int:  # fmt: skip
     """Sweep one block len(schedule) times at inverse temperatures schedule[t] * beta; record every so often.
@@ -154,12 +184,14 @@ def run(
     record, accepted = 0, 0
     for t in range(schedule.shape[0]):
         if (done + t) % REFRESH == 0:
-            refresh(spins, local, fields, indptr, indices, couplings)
+            refresh(spins, local, fields, indptr, indices, couplings, matrix)
         for lane in range(WIDTH):
             now[lane] = schedule[t] * beta[lane]
-        accepted += sweep(spins, local, now, rng, order, at_random, heat_bath, indptr, indices, couplings)
+        accepted += sweep(
+            spins, local, now, rng, order, at_random, heat_bath, indptr, indices, couplings, matrix
+        )
         if (done + t + 1) % every == 0:
-            energy(spins, local, fields, energies[record])
+            energy(spins, local, fields, matrix.shape[0] > 0, energies[record])
             keep_best(spins, energies[record], best, best_energy)
             if states.shape[0]:
                 for i in range(spins.shape[0]):
@@ -199,7 +231,7 @@ def exchange(
 
 def temper(
     spins: Any, local: Any, rng: Any, order: Any, at_random: bool, heat_bath: bool,
-    fields: Any, indptr: Any, indices: Any, couplings: Any,
+    fields: Any, indptr: Any, indices: Any, couplings: Any, matrix: Any,
     betas: Any, rounds: int, done: int, every: int, lane_at: Any, came_from: Any, swap_rng: Any,
     tried: Any, swapped: Any, trips: Any, energies: Any, states: Any, best: Any, best_energy: Any,
 ) -> int:  # fmt: skip
@@ -223,11 +255,21 @@ def temper(
         for b in range(blocks):
             order[:] = state  # the same order of sites in every block
             if (done + t) % REFRESH == 0:
-                refresh(spins[b], local[b], fields, indptr, indices, couplings)
+                refresh(spins[b], local[b], fields, indptr, indices, couplings, matrix)
             accepted += sweep(
-                spins[b], local[b], beta[b], rng[b], order, at_random, heat_bath, indptr, indices, couplings
+                spins[b],
+                local[b],
+                beta[b],
+                rng[b],
+                order,
+                at_random,
+                heat_bath,
+                indptr,
+                indices,
+                couplings,
+                matrix,
             )
-            energy(spins[b], local[b], fields, now[b])
+            energy(spins[b], local[b], fields, matrix.shape[0] > 0, now[b])
             keep_best(spins[b], now[b], best[b], best_energy[b])
         if (done + t + 1) % every == 0:
             for ladder in range(ladders):
@@ -254,7 +296,7 @@ class Kernels:
 
 #: What is compiled, callees first; with the argument types all is compiled at once, and its time is known.
 _STREAMS = "uint32[{}::1],uint32[::1],boolean,boolean,"
-_GRAPH = "float32[::1],int64[::1],int64[::1],float32[::1],"
+_GRAPH = "float32[::1],int64[::1],int64[::1],float32[::1],float32[:,::1],"
 SIGNATURES: dict[str, str] = {
     "uniform": "",
     "power_of_two": "",

@@ -18,6 +18,8 @@ Progress = Callable[[float, float, str], None]
 
 #: Proposals between two looks at the clock: a few tenths of a second.
 PROPOSALS = 5e7
+#: From this share of all pairs coupled on, couplings are kept as a matrix, if they are not more than this.
+DENSE, MOST_ENTRIES = 0.25, 10**8
 #: No record before the end of time.
 NEVER = 2**62
 
@@ -82,9 +84,11 @@ class Lanes:
             np.ascontiguousarray(system.indptr, dtype=np.int64),
             np.ascontiguousarray(system.indices, dtype=np.int64),
             (system.couplings / self.unit).astype(np.float32),
+            self._matrix(system),
         )
         self.spins = self._blocks(system.random(lanes, seeds(seed, "start")), np.float32)
-        self.local = np.zeros_like(self.spins)
+        dense = len(self.graph[-1]) > 0
+        self.local = np.zeros((self.blocks, width, self.size) if dense else self.spins.shape, np.float32)
         states = streams(seed, "proposals", lanes).reshape(4, self.blocks, width)
         self.rng = np.ascontiguousarray(states.transpose(1, 0, 2)).reshape(self.blocks, 4 * width)
         self.order = streams(seed, "order of sites", 1).ravel()
@@ -92,6 +96,16 @@ class Lanes:
         self.best = self.spins.astype(np.int8)
         self.best_energy = np.full((self.blocks, width), np.inf)
         self.done = self.accepted = self.proposed = 0
+
+    def _matrix(self, system: Pairwise) -> Array:
+        """Give the couplings (N, N) if so many spins are coupled that it pays, else an empty matrix."""
+        n = self.size
+        if not DENSE * n * n < len(system.indices) < MOST_ENTRIES:
+            return np.zeros((0, 0), np.float32)
+        matrix = np.zeros((n, n), np.float32)
+        rows = np.repeat(np.arange(n), np.diff(system.indptr))
+        matrix[rows, system.indices] = system.couplings / self.unit
+        return matrix
 
     def _blocks(self, x: Array, dtype: type) -> Array:
         blocked = x.reshape(self.blocks, kernels.WIDTH, self.size).transpose(0, 2, 1)
