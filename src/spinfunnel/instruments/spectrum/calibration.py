@@ -21,7 +21,7 @@ LARGE = (*SMALL, (128, 512), (256, 256), (384, 384), (384, 1536), (768, 768), (7
 
 
 def room(draws: int) -> float:
-    """Widen a limit by two standard errors of a share of 5 % if there are too few draws to test it closely."""
+    """Widen a limit by two standard errors of a share of 5 %, where few draws could not test it closely."""
     return 0.0 if draws >= 400 else 2 * (0.05 * 0.95 / draws) ** 0.5
 
 
@@ -63,7 +63,8 @@ def heavy_entries(seed: int, draws: int) -> Iterator[CalibrationRow]:
                 wrong += found not in ("heavy entries", "like noise")
         yield CalibrationRow.rate(
             "spectrum", f"Student-t entries, df {df}, 64 x 64 to 256 x 256",
-            "called neither heavy entries nor like noise", k=wrong, n=3 * draws, at_most=0.08 + room(3 * draws),
+            "called neither heavy entries nor like noise",
+            k=wrong, n=3 * draws, at_most=0.08 + room(3 * draws),
         )  # fmt: skip
 
 
