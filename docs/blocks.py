@@ -174,7 +174,7 @@ def calibration_table() -> str:
                 quantity,
                 f"{k} of {n} ({100 * k / n:.1f} %)",
                 one,
-                f"{sign} {100 * limit:g} %",
+                f"{sign} {100 * limit:.3g} %",
             ]
         )
     heads = ["instrument", "on", "how often", "in all", "the worst of them", "limit for each"]

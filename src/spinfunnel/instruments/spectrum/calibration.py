@@ -20,6 +20,11 @@ SMALL = ((32, 32), (64, 64), (64, 256), (128, 128))
 LARGE = (*SMALL, (128, 512), (256, 256), (384, 384), (384, 1536), (768, 768), (768, 3072))
 
 
+def room(draws: int) -> float:
+    """Widen a limit by two standard errors of a share of 5 %, where few draws could not test it closely."""
+    return 0.0 if draws >= 400 else 2 * (0.05 * 0.95 / draws) ** 0.5
+
+
 def label(array: Array, seed: int = 0) -> str:
     """Give the label of one matrix."""
     matrix = Matrix(Part("W", "", array.shape, array.shape), array, str(array.dtype))
@@ -58,7 +63,8 @@ def heavy_entries(seed: int, draws: int) -> Iterator[CalibrationRow]:
                 wrong += found not in ("heavy entries", "like noise")
         yield CalibrationRow.rate(
             "spectrum", f"Student-t entries, df {df}, 64 x 64 to 256 x 256",
-            "called neither heavy entries nor like noise", k=wrong, n=3 * draws, at_most=0.08,
+            "called neither heavy entries nor like noise",
+            k=wrong, n=3 * draws, at_most=0.08 + room(3 * draws),
         )  # fmt: skip
 
 
@@ -87,7 +93,7 @@ def tails(seed: int, draws: int) -> Iterator[CalibrationRow]:
             seen += label(with_tail(size, 0.02, rng.choice([2.0, 3.0, 4.0]), rng)) != "like noise"
         yield CalibrationRow.rate(
             "spectrum", f"noise {size} x {size}, Pareto tail (α 2, 3 or 4) on 2 % of the eigenvalues",
-            "not called like noise", k=seen, n=draws, at_least=at_least,
+            "not called like noise", k=seen, n=draws, at_least=at_least - room(draws),
         )  # fmt: skip
     for alpha in (2.0, 3.0):
         seen = 0
@@ -97,7 +103,7 @@ def tails(seed: int, draws: int) -> Iterator[CalibrationRow]:
             seen += null_p_value("alpha", fit.alpha, 384, 384, side="lower") < 0.05
         yield CalibrationRow.rate(
             "spectrum", f"noise 384 x 384, Pareto tail (α {alpha:.0f}) on 10 % of the eigenvalues",
-            "p of α in noise below 5 %", k=seen, n=draws, at_least=0.95,
+            "p of α in noise below 5 %", k=seen, n=draws, at_least=0.95 - room(draws),
         )  # fmt: skip
 
 
@@ -113,7 +119,7 @@ def spikes(seed: int, draws: int) -> Iterator[CalibrationRow]:
             right += label(array) == "structured"
         yield CalibrationRow.rate(
             "spectrum", f"noise {rows} x {columns}, 5 spikes of 2 thresholds",
-            "called structured", k=right, n=draws, at_least=0.95,
+            "called structured", k=right, n=draws, at_least=0.95 - room(draws),
         )  # fmt: skip
 
 
