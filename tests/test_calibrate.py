@@ -1,7 +1,9 @@
+import json
+
 import numpy as np
 import pytest
 
-from spinfunnel.calibrate import calibrations, judge_calibration, measured, run_calibrations
+from spinfunnel.calibrate import calibrations, judge_calibration, measured, run_calibrations, to_json
 from spinfunnel.core import BadInput, CalibrationRow
 
 
@@ -34,6 +36,15 @@ def test_error_bars_too_wide_or_too_narrow_are_found_in_the_set(scale):
     sigmas = scale * np.random.default_rng(4).normal(size=60)
     judged = judge_calibration(rows(np.clip(sigmas, -3, 3)))
     assert not judged.ok
+
+
+def test_rows_of_numpy_numbers_can_be_written():
+    row = CalibrationRow.deterministic(
+        "x", "s", "q", exact=np.int64(3), value=np.float64("nan"), tolerance=np.float32(1)
+    )
+    document = to_json(judge_calibration([row]), effort="quick", seed=0)
+    written = json.loads(json.dumps(document, allow_nan=False))["rows"][0]
+    assert (written["exact"], written["value"], written["ok"]) == (3, None, False)
 
 
 def test_a_crash_is_not_ok():

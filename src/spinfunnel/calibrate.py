@@ -126,10 +126,12 @@ def run_calibrations(
 
 def to_json(result: Calibrated, *, effort: str, seed: int) -> dict[str, Any]:
     """Give all rows, and how they were made, as what JSON can hold."""
-    rows = [
-        {key: None if isinstance(v, float) and not np.isfinite(v) else v for key, v in asdict(row).items()}
-        for row in result.rows
-    ]
+
+    def plain(value: Any) -> Any:
+        value = value.item() if isinstance(value, np.generic) else value
+        return None if isinstance(value, float) and not np.isfinite(value) else value
+
+    rows = [{key: plain(value) for key, value in asdict(row).items()} for row in result.rows]
     return {
         "effort": effort,
         "seed": seed,
@@ -138,7 +140,7 @@ def to_json(result: Calibrated, *, effort: str, seed: int) -> dict[str, Any]:
         "ks_p": result.ks_p,
         "failures": list(result.failures),
         "rows": rows,
-        "ok": result.ok,
+        "ok": bool(result.ok),
     }
 
 
