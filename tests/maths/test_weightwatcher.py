@@ -59,8 +59,8 @@ def slices(array):
 
 def worst_differences(model):
     """Compare every column of every layer; give the worst relative difference of the numbers, by column."""
-    arrays = {t.name: t for path in MODELS[model] for t in read(path).tensors}
     rows = golden(model)
+    arrays = {t.name: t for path in MODELS[model] for t in read(path).tensors}
     worst = {}
     for row in rows:
         array = arrays[row["name"]].load()
