@@ -1,32 +1,16 @@
-import io
 import json
 import math
-import subprocess
-import sys
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
+from tests.command import run
 
 from spinfunnel import cli
 from spinfunnel.anneal import Round, anneal, success_share, tts99
 from spinfunnel.core import BadInput
 from spinfunnel.systems import MAKERS, system
 from spinfunnel.systems.enumeration import enumerate_states
-
-
-def run(*arguments):
-    """Run the command in this process: its exit code, and what it printed."""
-    out, err = io.StringIO(), io.StringIO()
-    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
-        patch.setattr(sys, "argv", ["spinfunnel", *map(str, arguments)])
-        patch.setenv("COLUMNS", "100")
-        try:
-            cli.main()
-            code = 0
-        except SystemExit as exit:
-            code = exit.code or 0
-    return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
 
 
 @pytest.mark.parametrize("method", ["sa", "pt", "auto"])

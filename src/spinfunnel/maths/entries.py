@@ -8,7 +8,7 @@ import numpy as np
 
 from spinfunnel.core import Array, BadInput
 
-#: Summary handled at a time: their float64 copy and its square stay in the cache.
+#: Entries handled at a time: their float64 copy and its square stay in the cache.
 BLOCK = 1 << 16
 
 #: Entries larger than this, or a matrix of smaller ones than its inverse, have no fourth power in float64.
