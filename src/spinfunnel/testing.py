@@ -10,10 +10,11 @@ from collections.abc import Callable
 import numpy as np
 
 from spinfunnel.core import Array, Trace
+from spinfunnel.maths.random_numbers import streams
 from spinfunnel.maths.statistics import mean_of_replicas
 from spinfunnel.systems import system as named
 from spinfunnel.systems.enumeration import blocks, enumerate_states
-from spinfunnel.systems.protocols import Flips, Metric, Pairwise, Planted, System
+from spinfunnel.systems.protocols import Flips, Metric, Moves, Pairwise, Planted, Smooth, System
 
 #: Systems of at most so many spins are compared with the enumeration of all their states.
 FEW = 16
@@ -23,11 +24,12 @@ ROUNDING = 1e-10
 
 
 def check_system(system: System, *, batch: int = 16, seed: int = 0) -> None:
-    """Check a system of spins +-1 against every protocol it states.
+    """Check a system against every protocol it states.
 
-    Energies do not depend on the batch; flip costs are differences of energies; couplings are symmetric and
-    give the energy; overlaps are in [-1, 1], symmetric and modulo the global flip; a planted state has
-    the energy it claims, and nothing is lower. Up to 16 spins all states are looked at.
+    Energies do not depend on the batch; flip costs, and the costs of moves, are differences of energies;
+    couplings are symmetric and give the energy; gradients and Hessians are its derivatives; overlaps are in
+    [-1, 1], symmetric and modulo the global flip; a planted state has the energy it claims, and nothing is
+    lower. Of systems that can turn single spins over, up to 16 of them, all states are looked at.
 
     >>> from spinfunnel.systems import system
     >>> check_system(system("sk", size=12))
@@ -43,11 +45,15 @@ def check_system(system: System, *, batch: int = 16, seed: int = 0) -> None:
         _pairwise(system, x)
     if isinstance(system, Flips):
         _flips(system, x, seed)
+    if isinstance(system, Moves):
+        _moves(system, x, seed)
+    if isinstance(system, Smooth):
+        _smooth(system, x, seed)
     if isinstance(system, Metric):
         _metric(system, x, y)
     if isinstance(system, Planted):
         _planted(system, x)
-    if system.size <= FEW:
+    if isinstance(system, Flips) and system.size <= FEW:
         _all_states(system)
     _require((x == before).all(), "configurations must not be changed by the questions asked about them")
 
@@ -68,10 +74,14 @@ def _same(left: Array | float, right: Array | float, promise: str) -> None:
 
 def _random(system: System, batch: int, seed: int) -> None:
     _require(bool(system.name) and bool(system.convention), "a system has a name and states its convention")
-    x, n = system.random(batch, seed), system.size
-    _require(x.shape == (batch, n), f"random({batch}, seed) must have shape ({batch}, {n}), has {x.shape}")
-    _require(x.dtype == np.int8 and bool((np.abs(x) == 1).all()), "spins are int8, +1 or -1")
+    x, shape = system.random(batch, seed), (batch, *system.shape)
+    _require(x.shape == shape, f"random({batch}, seed) must have shape {shape}, has {x.shape}")
     _require((x == system.random(batch, seed)).all(), "one seed must give one draw")
+    if not isinstance(system, Flips):
+        differ = (x[0] != system.random(batch, seed + 1)).any() or (x[0] != x).any()
+        _require(bool(np.isfinite(x).all()) and bool(differ), "random draws must be finite and differ")
+        return
+    _require(x.dtype == np.int8 and bool((np.abs(x) == 1).all()), "spins are int8, +1 or -1")
     many = system.random(4096, seed)
     _require((x[0] != many).any(), "random draws must differ from each other")
     excess = float(np.abs(many.mean(axis=0, dtype=np.float64)).max()) * 64
@@ -116,6 +126,60 @@ def _flips(system: Flips, x: Array, seed: int) -> None:
         _same(costs[:, i], system.energy(flipped) - energies, f"flip_cost of spin {i} must be what it costs")
 
 
+def _moves(system: Moves, x: Array, seed: int) -> None:
+    """Propose moves one after the other: each costs what it says, and leaves behind what it says."""
+    rng = streams(seed, "check moves", 1)[0]
+    memory = np.zeros(system.memory)
+    for start in x[:4]:
+        here = start.copy()
+        with np.errstate(over="ignore"):
+            energy = system.prepare(here, memory, system.data)
+            _same(energy, system.energy(here[None])[0], "prepare must give the energy")
+            made = 0
+            for _ in range(200):
+                before = here.copy()
+                cost, ratio = system.propose(here, memory, system.data, rng)
+                _require((here == before).all(), "propose must leave the configuration as it is")
+                if not np.isfinite(cost):
+                    continue
+                _require(bool(np.isfinite(ratio)), "the log ratio of a move that can be made must be finite")
+                system.accept(here, memory, system.data)
+                made += 1
+                energy += cost
+                _same(energy, system.energy(here[None])[0], "the costs of moves must add up to the energy")
+        _require(made > 0, "of 200 moves, not one could be made")
+        _require((here != start).any(), "moves must change the configuration")
+
+
+#: Steps of numerical derivatives, and how far, relative to the largest entry, they may be off.
+STEP, DERIVED = 1e-5, 1e-5
+
+
+def _smooth(system: Smooth, x: Array, seed: int) -> None:
+    """Compare gradient and Hessian with differences, along the surface."""
+    rng = np.random.default_rng(seed)
+    x = system.settle(x)
+    energies, gradients = system.energy_and_gradient(x)
+    _same(energies, system.energy(x), "energy_and_gradient must give the energy")
+    _same(gradients, system.gradient(x), "energy_and_gradient must give the gradient")
+    _require(gradients.shape == x.shape, f"gradient must have shape {x.shape}, has {gradients.shape}")
+    for _ in range(3):
+        v = rng.standard_normal(x.shape)
+        v = (system.settle(x + STEP * v) - system.settle(x - STEP * v)) / (2 * STEP)  # along the surface
+        ahead, behind = system.settle(x + STEP * v), system.settle(x - STEP * v)
+        axes = tuple(range(1, x.ndim))
+        slope = (system.energy(ahead) - system.energy(behind)) / (2 * STEP)
+        _close(np.sum(gradients * v, axis=axes), slope, "the gradient must be what the energy changes by")
+        curve = np.sum(v * (system.gradient(ahead) - system.gradient(behind)), axis=axes) / (2 * STEP)
+        _close(np.sum(v * system.hvp(x, v), axis=axes), curve, "v H v must be what the gradient changes by")
+
+
+def _close(left: Array, right: Array, promise: str) -> None:
+    worst = float(np.abs(left - right).max())
+    room = DERIVED * max(1.0, float(np.abs(right).max()))
+    _require(worst <= room, f"{promise}: they differ by up to {worst:g}")
+
+
 def _metric(system: Metric, x: Array, y: Array) -> None:
     q = system.overlap(x, y)
     _require(q.shape == (len(x),), f"overlap must have shape ({len(x)},), has {q.shape}")
@@ -136,8 +200,9 @@ def _metric(system: Metric, x: Array, y: Array) -> None:
 
 def _planted(system: Planted, x: Array) -> None:
     native = system.native
-    _require(native.shape == (system.size,) and native.dtype == np.int8, "native is int8, of shape (N,)")
-    _require(bool((np.abs(native) == 1).all()), "the native state's spins are +1 or -1")
+    _require(native.shape == system.shape, f"native must have shape {system.shape}, has {native.shape}")
+    if isinstance(system, Flips):
+        _require(native.dtype == np.int8 and bool((np.abs(native) == 1).all()), "native spins are int8, +-1")
     _require(bool(system.certificate), "a planted system says why nothing is lower")
     _same(system.energy(native[None]), np.array([system.ground_energy]), "energy(native) must be the claimed")
     room = ROUNDING * max(1.0, abs(system.ground_energy))
@@ -204,12 +269,12 @@ def _trace(system: System, trace: Trace) -> None:
     records, replicas = trace.energies.shape
     _require(trace.times.shape == trace.temperatures.shape == (records,), "times and temperatures are (T,)")
     _require(bool((np.diff(trace.times) > 0).all()), "times must ascend")
-    _require(trace.final.shape == (replicas, system.size), "final is (R, N)")
-    _require(trace.best.shape == (system.size,), "best is (N,)")
+    _require(trace.final.shape == (replicas, *system.shape), "final is (R, *shape)")
+    _require(trace.best.shape == system.shape, "best is one configuration")
     _same(system.energy(trace.best[None]), np.array([trace.best_energy]), "best_energy must be that of best")
     room = 1e-5 * max(1.0, abs(trace.best_energy))
     _require(trace.best_energy <= trace.energies.min() + room, "nothing recorded may be below best_energy")
     if trace.states is not None:
-        _require(trace.states.shape == (records, replicas, system.size), "states are (T, R, N)")
+        _require(trace.states.shape == (records, replicas, *system.shape), "states are (T, R, ...)")
         worst = np.abs(system.energy(trace.states[-1]) - trace.energies[-1]).max()
         _require(worst <= room, f"recorded energies must be those of recorded states, one is {worst:g} off")

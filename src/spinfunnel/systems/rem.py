@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from spinfunnel.core import Array, BadInput, seeds
-from spinfunnel.systems.protocols import Flips, Metric
+from spinfunnel.maths.random_numbers import below
+from spinfunnel.systems.protocols import Flips, Metric, Moves
 from spinfunnel.systems.spins import checked, overlap, random_spins
 
 #: More spins than this need more than half a GiB of energies.
@@ -15,7 +17,7 @@ LARGEST = 26
 
 
 @dataclass(frozen=True, eq=False)
-class RandomEnergies(Flips, Metric):
+class RandomEnergies(Flips, Moves, Metric):
     """2^N energies, one a configuration: `table[k]`, where bit i of k says that spin i is up."""
 
     name: str
@@ -39,6 +41,39 @@ class RandomEnergies(Flips, Metric):
         """Give (batch, N): the energy after spin i alone is turned over, less the energy now."""
         after = self.table[self.states(x)[:, None] ^ (1 << np.arange(self.size))]
         return np.asarray(after - self.energy(x)[:, None])
+
+    memory = 2  # the state's number, and that of the state proposed
+
+    @property
+    def data(self) -> tuple[Array, ...]:
+        """The table of energies."""
+        return (self.table,)
+
+    @staticmethod
+    def prepare(x: Any, memory: Any, data: Any) -> Any:
+        """Number the state, and look its energy up."""
+        number = 0
+        for i in range(x.shape[0]):
+            number += (x[i] > 0) << i
+        memory[0] = number
+        return data[0][number]
+
+    @staticmethod
+    def propose(x: Any, memory: Any, data: Any, rng: Any) -> Any:
+        """Turn a spin over, each as often."""
+        number = np.int64(memory[0])
+        after = number ^ (1 << below(rng, x.shape[0]))
+        memory[1] = after
+        return data[0][after] - data[0][number], 0.0
+
+    @staticmethod
+    def accept(x: Any, memory: Any, data: Any) -> Any:
+        """Turn over the spin in which the two states differ."""
+        changed = np.int64(memory[0]) ^ np.int64(memory[1])
+        for i in range(x.shape[0]):
+            if changed >> i & 1:
+                x[i] = -x[i]
+        memory[0] = memory[1]
 
     def random(self, batch: int, seed: int) -> Array:
         """Draw spins +-1, int8 (batch, N)."""
