@@ -22,15 +22,13 @@ LEVEL = 0.01
 
 
 def calibrations() -> dict[str, tuple[Calibration, ...]]:
-    """Give all calibrations by what exports them: maths modules, systems, dynamics, instruments."""
+    """Give all calibrations by what exports them: modules of maths, systems and dynamics, and instruments."""
     found: dict[str, tuple[Calibration, ...]] = {}
-    package = import_module("spinfunnel.maths")
-    for module in pkgutil.iter_modules(package.__path__):
-        exported = getattr(import_module(f"spinfunnel.maths.{module.name}"), "calibrations", ())
-        if exported:
-            found[module.name] = tuple(exported)
-    for floor in ("systems", "dynamics"):
-        found[floor] = tuple(import_module(f"spinfunnel.{floor}.calibration").calibrations)
+    for floor in ("maths", "systems", "dynamics"):
+        for module in pkgutil.iter_modules(import_module(f"spinfunnel.{floor}").__path__):
+            exported = getattr(import_module(f"spinfunnel.{floor}.{module.name}"), "calibrations", ())
+            if exported:  # what a floor's own file `calibration` has is the floor's
+                found[floor if module.name == "calibration" else module.name] = tuple(exported)
     found.update({name: own for name in NAMES if (own := instrument(name).calibrations)})
     return found
 
