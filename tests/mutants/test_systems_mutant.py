@@ -153,7 +153,7 @@ def test_wishart_vectors_that_see_the_planted_state(monkeypatch):
 
     def wrong(batch, size, seed):
         spins = right(batch, size, seed).copy()
-        spins[:, 0] *= 0
+        spins[:, 0] *= size != 16  # that of the Wishart glasses here
         return spins
 
     monkeypatch.setattr(planted, "random_spins", wrong)
@@ -257,3 +257,25 @@ def test_the_kit_finds_a_planted_state_that_is_only_a_local_minimum():
     )
     with pytest.raises(AssertionError, match="below the planted"):
         check_system(made, batch=1)
+
+
+def test_a_transfer_matrix_that_forgets_the_diagonal(monkeypatch):
+    right = exact.transfer
+    monkeypatch.setattr(
+        exact, "transfer", lambda *given, **named: right(*given, **{**named, "diagonal": 0.0})
+    )
+    assert {row.system for row in red("closed forms")} == {
+        "4 x 4 triangular",
+        "4 x 4 triangular antiferromagnet in a field",
+    }
+
+
+def test_a_cube_with_a_bond_too_many_that_is_negative(monkeypatch):
+    right = planted.tiles3d
+
+    def wrong(size, seed=0, *, faces=6):
+        made = right(size, seed, faces=faces)
+        return replace(made, ground_energy=made.ground_energy - made.size / 4 * 2)
+
+    monkeypatch.setattr(planted, "tiles3d", wrong)
+    assert {row.system for row in red("planted states")} == {f"tiles, first cube F{n}" for n in (2, 4, 6)}

@@ -6,7 +6,7 @@ import pytest
 from spinfunnel.core import BadInput
 from spinfunnel.systems.lattices import ea, ising3d, torus
 from spinfunnel.systems.mean_field import hopfield, hopfield_patterns, mattis, sk
-from spinfunnel.systems.planted import nishimori, tiles2d, wishart
+from spinfunnel.systems.planted import nishimori, tiles2d, tiles3d, wishart
 from spinfunnel.systems.rem import rem
 
 
@@ -91,6 +91,28 @@ def test_tiles_have_weak_bonds_one_negative_and_share_none(tile):
     assert (ungauged == 2).sum() == 18 * (4 - tile)
     assert system.ground_energy == -(6 - tile) * 18
     assert tiles2d(6, seed=3, tile=tile).ground_energy == system.ground_energy
+
+
+@pytest.mark.parametrize("faces", [2, 4, 6])
+def test_cubes_have_frustrated_faces_and_hold_every_bond_once(faces):
+    """A face is frustrated if the product of its four couplings is negative; it is in one cube at most."""
+    side = 6
+    system = tiles3d(side, seed=2, faces=faces)
+    edges, couplings = system.bonds
+    assert sorted(map(tuple, edges)) == sorted(map(tuple, np.sort(torus((side,) * 3), axis=1)))
+    assert set(couplings) == {-1, 1}
+    matrix, sites = system.matrix.toarray(), np.arange(side**3).reshape((side,) * 3)
+    frustrated = 0
+    for lowest in np.ndindex((side,) * 3):
+        if len({c % 2 for c in lowest}) == 1:
+            for fixed in range(3):
+                for height in (0, 1):
+                    one, two = np.delete(np.eye(3, dtype=int), fixed, axis=0)
+                    base = np.array(lowest) + height * np.eye(3, dtype=int)[fixed]
+                    corners = [sites[tuple((base + step) % side)] for step in (0 * one, one, one + two, two)]
+                    frustrated += matrix[corners, np.roll(corners, -1)].prod() < 0
+    assert frustrated == faces * side**3 / 4
+    assert system.ground_energy == -(12 - faces) * side**3 / 4
 
 
 def test_nishimori_bonds_are_ferromagnetic_with_the_given_share():

@@ -16,6 +16,8 @@ CASES = [
     ("ising1d?field=-0.4", 9),
     ("ising2d", 4),
     ("ising2d?field=0.3", 2),
+    ("ising-triangular", 3),
+    ("ising-triangular?coupling=-1.5&field=.2", 4),
     ("ising3d", 4),
     ("mattis", 11),
     ("ea", 4),
@@ -28,6 +30,9 @@ CASES = [
     ("wishart?alpha=.3", 40),
     ("tiles2d", 4),
     ("tiles2d?tile=4", 8),
+    ("tiles3d", 4),
+    ("tiles3d?faces=4", 6),
+    ("tiles3d?faces=2", 4),
     ("nishimori?p=.8", 4),
 ]
 
@@ -46,7 +51,7 @@ def test_no_system_is_forgotten():
 def test_there_is_a_default_size_and_the_convention_is_stated(name):
     made = system(name)
     assert made.name == name
-    assert made.size >= 16
+    assert made.size >= 2
     assert "\n" not in made.convention
     assert MAKERS[name].__doc__
 
@@ -90,6 +95,9 @@ def test_parameters_are_read_by_kind():
         ("wishart?alpha=nan", 8, "alpha N must be at least 1"),
         ("tiles2d", 5, "even side"),
         ("tiles2d?tile=5", 4, "1 to 4 weak bonds"),
+        ("tiles3d", 5, "even side"),
+        ("tiles3d?faces=3", 4, "2, 4 or 6 frustrated faces"),
+        ("ising-triangular", 2, "at least 3"),
         ("nishimori?p=.5", 4, "above 1/2"),
     ],
 )
@@ -110,5 +118,5 @@ def test_nothing_global_is_drawn_from():
     np.random.seed(0)  # noqa: NPY002
     before = np.random.get_state()[1].copy()  # noqa: NPY002
     for name in MAKERS:
-        system(name, size=4).random(3, 0)
+        system(name).random(3, 0)
     assert (np.random.get_state()[1] == before).all()  # noqa: NPY002

@@ -12,16 +12,18 @@ from collections.abc import Callable, Mapping
 from urllib.parse import parse_qsl
 
 from spinfunnel.core import BadInput
-from spinfunnel.systems.lattices import ea, ising1d, ising2d, ising3d
+from spinfunnel.systems.lattices import ea, ising1d, ising2d, ising3d, ising_triangular
 from spinfunnel.systems.mean_field import hopfield, mattis, sk
-from spinfunnel.systems.planted import nishimori, tiles2d, wishart
+from spinfunnel.systems.planted import nishimori, tiles2d, tiles3d, wishart
 from spinfunnel.systems.protocols import System
 from spinfunnel.systems.rem import rem
+from spinfunnel.systems.surfaces import curvy_valley, double_well, mueller_brown
 
 #: Name -> what makes it of a size (L on lattices, else the number of spins), a seed and named parameters.
 MAKERS: Mapping[str, Callable[..., System]] = {
     "ising1d": ising1d,
     "ising2d": ising2d,
+    "ising-triangular": ising_triangular,
     "ising3d": ising3d,
     "mattis": mattis,
     "ea": ea,
@@ -30,18 +32,27 @@ MAKERS: Mapping[str, Callable[..., System]] = {
     "rem": rem,
     "wishart": wishart,
     "tiles2d": tiles2d,
+    "tiles3d": tiles3d,
     "nishimori": nishimori,
+    "mueller-brown": mueller_brown,
+    "curvy-valley": curvy_valley,
+    "double-well": double_well,
 }
 
 #: Size when none is given.
 SIZES: Mapping[str, int] = {
     "ising1d": 64,
     "ising2d": 16,
+    "ising-triangular": 12,
     "ising3d": 8,
     "ea": 8,
     "rem": 16,
     "tiles2d": 16,
+    "tiles3d": 8,
     "nishimori": 16,
+    "mueller-brown": 2,
+    "curvy-valley": 2,
+    "double-well": 2,
 }
 SIZE = 64
 

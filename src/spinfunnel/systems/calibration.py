@@ -10,7 +10,7 @@ import numpy as np
 from spinfunnel.core import Array, Calibration, CalibrationRow, seeds
 from spinfunnel.systems import exact, planted
 from spinfunnel.systems.enumeration import correlations, enumerate_states
-from spinfunnel.systems.lattices import ea, ferromagnet, ising1d, ising2d
+from spinfunnel.systems.lattices import ea, ferromagnet, ising1d, ising2d, ising_triangular
 from spinfunnel.systems.mean_field import hopfield, mattis, sk
 from spinfunnel.systems.rem import rem
 from spinfunnel.systems.spins import PlantedSpins, Spins, random_spins
@@ -42,6 +42,13 @@ def closed_forms(seed: int) -> Iterator[CalibrationRow]:
         ("5 x 4 torus", ferromagnet((5, 4), "torus", 0.0), exact.kaufman(5, 4, t)),
         ("ring of 12", ising1d(12), exact.ring(12, t)),
         ("chain of 2", ising1d(2), exact.chain(2, t)),
+        ("4 x 4 torus in a field", ising2d(4, field=0.3), exact.transfer(4, 4, t, field=0.3)),
+        ("4 x 4 triangular", ising_triangular(4), exact.transfer(4, 4, t, diagonal=1.0)),
+        (
+            "4 x 4 triangular antiferromagnet in a field",
+            ising_triangular(4, coupling=-1, field=0.2),
+            exact.transfer(4, 4, t, coupling=-1, diagonal=-1.0, field=0.2),
+        ),
     ):
         found = enumerate_states(system, t).thermal
         for quantity in ("log_z", "u", "c"):
@@ -159,6 +166,8 @@ def certificates(seed: int) -> Iterator[CalibrationRow]:
         systems[f"Wishart, N 16, alpha {alpha}"] = planted.wishart(16, seed, alpha=alpha)
     for tile in (1, 2, 3, 4):
         systems[f"tiles F{tile}, 4 x 4"] = planted.tiles2d(4, seed, tile=tile)
+    for faces in (2, 4, 6):
+        systems[f"tiles, first cube F{faces}"] = _first_cube(planted.tiles3d(4, seed, faces=faces))
     for name, system in systems.items():
         found, own = enumerate_states(system), float(system.energy(system.native[None])[0])
         known = system.ground_energy
@@ -167,6 +176,18 @@ def certificates(seed: int) -> Iterator[CalibrationRow]:
     one = enumerate_states(hopfield(14, seed, patterns=1)).ground_energy
     yield _same(
         "Hopfield, N 14, P 1", "ground energy: a Mattis magnet's", found=one, known=-6.5, tolerance=1e-12
+    )
+
+
+def _first_cube(system: PlantedSpins) -> PlantedSpins:
+    """Cut the cube at the origin out of planted cubes: its 8 spins are at 0 and 1 along every axis."""
+    corners = np.ravel_multi_index(tuple(np.indices((2, 2, 2)).reshape(3, 8)), system.sides)
+    matrix = system.matrix.toarray()[np.ix_(corners, corners)]
+    return PlantedSpins.of_matrix(
+        matrix,
+        native=system.native[corners],
+        ground_energy=4 * system.ground_energy / system.size,  # of N/4 cubes
+        certificate=system.certificate,
     )
 
 

@@ -29,14 +29,40 @@ def torus(sides: tuple[int, ...]) -> Array:
     return np.concatenate(bonds)
 
 
+def triangular(side: int) -> Array:
+    """Give the bonds (3 L^2, 2) of the triangular lattice: an L x L torus and one diagonal of each square.
+
+    >>> triangular(4).shape
+    (48, 2)
+
+    Raises:
+        BadInput: below three a side, where neighbours would meet twice.
+    """
+    if side < 3:
+        raise BadInput(f"the side of a triangular lattice is at least 3, not {side}")
+    sites = np.arange(side**2).reshape(side, side)
+    across = np.roll(sites, (-1, -1), (0, 1))
+    return np.concatenate([torus((side, side)), np.stack([sites, across], axis=-1).reshape(-1, 2)])
+
+
+def uniform(edges: Array, sides: tuple[int, ...], name: str, coupling: float, field: float) -> Spins:
+    """Make an Ising magnet with one coupling: H = -J sum_<ij> s_i s_j - h sum s_i."""
+    n = int(np.prod(sides))
+    strength = {1.0: "-", -1.0: "+"}.get(coupling, f"{-coupling:+g} ")
+    return Spins.of_edges(
+        edges,
+        np.full(len(edges), float(coupling)),
+        np.full(n, float(field)),
+        size=n,
+        name=name,
+        convention=f"H = {strength}sum_<ij> s_i s_j - h sum s_i, periodic",
+        sides=sides,
+    )
+
+
 def ferromagnet(sides: tuple[int, ...], name: str, field: float) -> Spins:
     """Make an Ising ferromagnet, J = 1, on a torus of any sides."""
-    edges, n = torus(sides), int(np.prod(sides))
-    convention = "H = -sum_<ij> s_i s_j - h sum s_i, periodic"
-    fields = np.full(n, float(field))
-    return Spins.of_edges(
-        edges, np.ones(len(edges)), fields, size=n, name=name, convention=convention, sides=sides
-    )
+    return uniform(torus(sides), sides, name, 1.0, field)
 
 
 def ising1d(size: int, seed: int = 0, *, field: float = 0.0) -> Spins:
@@ -51,6 +77,17 @@ def ising1d(size: int, seed: int = 0, *, field: float = 0.0) -> Spins:
 def ising2d(size: int, seed: int = 0, *, field: float = 0.0) -> Spins:
     """Ising ferromagnet on an L x L torus: H = -sum_<ij> s_i s_j - h sum s_i; Tc = 2 / ln(1 + sqrt 2)."""
     return ferromagnet((size, size), "ising2d", field)
+
+
+def ising_triangular(size: int, seed: int = 0, *, coupling: float = 1.0, field: float = 0.0) -> Spins:
+    """Ising magnet on the triangular lattice, L x L: H = -J sum_<ij> s_i s_j - h sum s_i; J = 1: Tc = 4/ln 3.
+
+    With J = -1 every triangle is frustrated and no temperature orders it (Wannier, Phys. Rev. 79 (1950) 357).
+
+    >>> ising_triangular(3, coupling=-1).energy(np.ones((1, 9)))
+    array([27.])
+    """
+    return uniform(triangular(size), (size, size), "ising-triangular", coupling, field)
 
 
 def ising3d(size: int, seed: int = 0, *, field: float = 0.0) -> Spins:

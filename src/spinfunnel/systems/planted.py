@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import numpy as np
 
 from spinfunnel.core import BadInput, seeds
@@ -78,6 +80,54 @@ def tiles2d(size: int, seed: int = 0, *, tile: int = 1) -> PlantedSpins:
         native=native,
         ground_energy=-(6.0 - tile) * len(tiles),
         certificate="every bond is in one tile, and every tile is at its own minimum",
+    )
+
+
+def tiles3d(size: int, seed: int = 0, *, faces: int = 6) -> PlantedSpins:
+    """Planted cubes on an L x L x L torus, sharing corners only, each with 2, 4 or 6 frustrated faces.
+
+    The cubes whose lowest corner has all coordinates even, or all odd, hold every bond once. An edge touches
+    two faces, so a cube with F frustrated faces has at least F/2 bonds unsatisfied; the planted state has as
+    many: bonds of -1 that share no face, chosen at random, the others being +1; then a random gauge.
+    Source: Hamze, Jacob, Ochoa, Perera, Wang & Katzgraber, Phys. Rev. E 97 (2018) 043303.
+
+    Raises:
+        BadInput: if L is odd or below 4, or there is no such cube.
+
+    >>> tiles3d(4, faces=6).ground_energy
+    -96.0
+    """
+    if size < 4 or size % 2:
+        raise BadInput(f"cubes need an even side of at least 4, not {size}")
+    if faces not in (2, 4, 6):
+        raise BadInput(f"a cube has 2, 4 or 6 frustrated faces, not {faces}")
+    rng = np.random.default_rng(seeds(seed, "tiles3d", size, faces))
+    corners = np.indices((2, 2, 2)).reshape(3, 8).T
+    near = [
+        (a, b) for a in range(8) for b in range(8) if a < b and np.abs(corners[a] - corners[b]).sum() == 1
+    ]
+    edges = corners[np.array(near)]  # (12, 2, 3)
+    touched = [frozenset((k, e[0][k]) for k in range(3) if e[0][k] == e[1][k]) for e in edges.tolist()]
+    apart = [
+        chosen for chosen in combinations(range(12), faces // 2)
+        if len(frozenset().union(*(touched[k] for k in chosen))) == faces
+    ]  # fmt: skip
+    lowest = np.argwhere(np.ptp(np.indices((size,) * 3) % 2, axis=0) == 0)  # (cubes, 3)
+    sites = np.ravel_multi_index(np.moveaxis((lowest[:, None, None] + edges) % size, -1, 0), (size,) * 3)
+    strengths = np.ones((len(lowest), 12))
+    np.put_along_axis(strengths, rng.choice(apart, size=len(lowest)), -1.0, axis=1)
+    native = random_spins(1, size**3, seeds(seed, "tiles3d native"))[0]
+    bonds = sites.reshape(-1, 2)
+    return PlantedSpins.of_edges(
+        bonds,
+        strengths.ravel() * native[bonds].prod(axis=1),
+        size=size**3,
+        name="tiles3d",
+        convention=f"H = -sum_<ij> J_ij s_i s_j, J +-1, cubes with {faces} frustrated faces, periodic",
+        sides=(size,) * 3,
+        native=native,
+        ground_energy=-(12.0 - faces) * len(lowest),
+        certificate="every bond is in one cube, and every cube is at its own minimum",
     )
 
 
