@@ -34,6 +34,12 @@ CASES = [
     ("tiles3d?faces=4", 6),
     ("tiles3d?faces=2", 4),
     ("nishimori?p=.8", 4),
+    ("spherical-pspin", 30),
+    ("spherical-pspin?p=2&eps=.7&degree=3", 12),
+    ("spherical-pspin?p=4&eps=2&degree=2", 9),
+    ("mueller-brown", 2),
+    ("curvy-valley", 2),
+    ("double-well", 2),
 ]
 
 
@@ -69,6 +75,10 @@ def test_the_size_is_the_side_of_a_lattice():
     assert system("ea?dimension=4", size=3).size == 81
 
 
+def test_a_size_may_stand_behind_the_name():
+    assert system("system:ea4?dimension=2").size == system("ea4?dimension=2", size=4).size == 16
+
+
 def test_parameters_are_read_by_kind():
     assert parameters("ea") == {"dimension": 3, "law": "pm", "field": 0.0}
     made = system("system:ising1d?field=.25", size=5)
@@ -89,6 +99,14 @@ def test_parameters_are_read_by_kind():
         ("ea?law=cauchy", 4, "pm or gauss, not 'cauchy'"),
         ("ea?dimension=0", 4, "at least one dimension"),
         ("sk", 0, "a size must be positive"),
+        ("sk0", None, "a size must be positive"),
+        ("sk12", 8, "sk12 is of size 12, but a size of 8"),
+        ("skk12", None, "no system is called 'skk12'"),
+        ("mueller-brown", 3, "2 coordinates, not 3"),
+        ("spherical-pspin?p=1", 8, "p must be at least 2"),
+        ("spherical-pspin?degree=0", 8, "the degree at least 1"),
+        ("spherical-pspin?eps=nan", 8, "eps must be finite"),
+        ("spherical-pspin", 1024, "8 GiB: take at most 512 spins"),
         ("hopfield?patterns=0", 8, "at least one pattern"),
         ("rem", 30, "8 GiB"),
         ("wishart?alpha=0", 8, "alpha N must be at least 1"),

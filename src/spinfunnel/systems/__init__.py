@@ -1,5 +1,7 @@
 """Systems with an energy and, where there is one, a known answer. `system:NAME?key=value` names one.
 
+Digits behind a name are the size: `system:sk128`.
+
 >>> system("system:ea?dimension=2&law=gauss", size=4, seed=1).size
 16
 """
@@ -17,6 +19,7 @@ from spinfunnel.systems.mean_field import hopfield, mattis, sk
 from spinfunnel.systems.planted import nishimori, tiles2d, tiles3d, wishart
 from spinfunnel.systems.protocols import System
 from spinfunnel.systems.rem import rem
+from spinfunnel.systems.sphere import spherical_pspin
 from spinfunnel.systems.surfaces import curvy_valley, double_well, mueller_brown
 
 #: Name -> what makes it of a size (L on lattices, else the number of spins), a seed and named parameters.
@@ -34,6 +37,7 @@ MAKERS: Mapping[str, Callable[..., System]] = {
     "tiles2d": tiles2d,
     "tiles3d": tiles3d,
     "nishimori": nishimori,
+    "spherical-pspin": spherical_pspin,
     "mueller-brown": mueller_brown,
     "curvy-valley": curvy_valley,
     "double-well": double_well,
@@ -70,17 +74,28 @@ def parameters(name: str) -> dict[str, object]:
 def system(text: str, size: int | None = None, seed: int = 0) -> System:
     """Make the system that `system:NAME?key=value&...` names; the prefix may be left out.
 
-    `size` is L on lattices, else the number of spins. One seed gives one system.
+    `size` is L on lattices, else the number of spins; it may stand behind the name. One seed, one system.
+
+    >>> system("system:sk12").size
+    12
 
     Raises:
-        BadInput: if the name or a parameter is unknown, or a value cannot be used; the message suggests
-            the nearest name, or lists the parameters.
+        BadInput: if the name or a parameter is unknown, a value cannot be used, or two sizes are given; the
+            message suggests the nearest name, or lists the parameters.
     """
-    name, _, query = text.removeprefix("system:").partition("?")
+    asked, _, query = text.removeprefix("system:").partition("?")
+    name = asked.rstrip("0123456789")
+    if name != asked:
+        behind = int(asked[len(name) :])
+        if size not in (None, behind):
+            raise BadInput(
+                f"{asked} is of size {behind}, but a size of {size} is asked for: give one of them"
+            )
+        size = behind
     if name not in MAKERS:
-        near = difflib.get_close_matches(name, MAKERS, n=1)
+        near = difflib.get_close_matches(asked, MAKERS, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(MAKERS)}"
-        raise BadInput(f"no system is called {name!r}: {hint}")
+        raise BadInput(f"no system is called {asked!r}: {hint}")
     known = parameters(name)
     given: dict[str, object] = {}
     for key, value in parse_qsl(query, keep_blank_values=True):
