@@ -2,7 +2,7 @@ import numpy as np
 
 from spinfunnel.core import cache_folder
 from spinfunnel.dynamics import kernels, lanes, metropolis
-from spinfunnel.dynamics.lanes import Lanes, streams
+from spinfunnel.dynamics.lanes import Lanes
 from spinfunnel.systems import system
 
 
@@ -33,9 +33,9 @@ def test_compiled_loops_do_what_the_source_says():
         one.sweep(0.8, np.array([1.0, 1.5], np.float32), every=1)
         with np.errstate(over="ignore"):
             kernels.run(
-                two.spins[0], two.local[0], np.full(64, 0.8 * two.unit, np.float32), two.rng[0], two.order,
+                two.spins[0], two.local[0], np.full(64, 0.8 * two.unit, np.float32), two.rng[0], two.sites,
                 at_random, heat_bath, *two.graph, np.array([1.0, 1.5], np.float32), 0, 1,
-                np.empty((2, 64)), np.empty((0, 9, 64), np.int8), two.best[0], two.best_energy[0],
+                np.empty((2, 64)), np.empty((0, 9, 64), np.int8), two.kept[0], two.best_energy[0],
             )  # fmt: skip
         assert (one.spins == two.spins).all()
         assert (one.rng == two.rng).all()
@@ -53,9 +53,11 @@ def test_a_matrix_of_couplings_changes_nothing_but_the_speed(monkeypatch):
 
 
 def test_lanes_have_streams_of_their_own():
-    states = streams(0, "proposals", 1000)
-    assert len(np.unique(states.T, axis=0)) == 1000
-    assert (streams(0, "proposals", 10) == states[:, :10]).all()
+    glass = system("sk", size=9)
+    many, few = Lanes(glass, 1000, 0).rng, Lanes(glass, 10, 0).rng
+    states = many.reshape(-1, 4, kernels.WIDTH).transpose(0, 2, 1).reshape(-1, 4)
+    assert len(np.unique(states, axis=0)) == len(states) == 1024
+    assert (few == many[:1]).all()
 
 
 def test_machine_code_is_kept_in_the_cache_folder_and_nowhere_else(monkeypatch, tmp_path):

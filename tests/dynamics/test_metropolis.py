@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from spinfunnel.core import BadInput
-from spinfunnel.dynamics import calibration, lanes, metropolis
+from spinfunnel.dynamics import calibration, metropolis, replicas
 from spinfunnel.systems import system
 from spinfunnel.systems.spins import Spins
 from spinfunnel.testing import check_dynamics
@@ -30,7 +30,7 @@ def test_bits_depend_on_nothing_but_the_seed(monkeypatch, order):
     assert same(one, sample(order=order, threads=2))
     few = sample(order=order, replicas=70)
     assert (few.energies == one.energies[:, :70]).all()
-    monkeypatch.setattr(lanes, "PROPOSALS", 50_000)  # 13 sweeps a piece
+    monkeypatch.setattr(replicas, "PROPOSALS", 50_000)  # 13 sweeps a piece
     assert same(one, sample(order=order))
     assert not (sample(order=order, seed=5).energies == one.energies).any()
 
@@ -87,7 +87,7 @@ def test_a_deadline_ends_it():
 
 
 def test_an_interruption_keeps_what_there_is(monkeypatch):
-    monkeypatch.setattr(lanes, "PROPOSALS", 50_000)
+    monkeypatch.setattr(replicas, "PROPOSALS", 50_000)
 
     def interrupt(done, total, name):
         if done > 100:
@@ -110,7 +110,7 @@ def test_an_interruption_keeps_what_there_is(monkeypatch):
         ({"burn_in": -1}, "burn_in must be at least 0"),
         ({"order": "zigzag"}, "sequential or random"),
         ({"rule": "glauber"}, "metropolis or heat bath"),
-        ({"system": system("rem", size=8)}, "no couplings between pairs"),
+        ({"system": system("rem", size=8), "order": "sequential"}, "draws its moves at random"),
     ],
 )
 def test_bad_input(given, says):

@@ -89,7 +89,7 @@ def test_the_local_field_of_one_neighbour_is_not_updated(monkeypatch, right, wro
 def test_all_replicas_share_their_random_numbers(monkeypatch):
     """Energies stay right, and overlaps between replicas come out too large: <q²> alone can tell."""
     right = lanes.streams
-    monkeypatch.setattr(lanes, "streams", lambda seed, name, n: np.tile(right(seed, name, 1), n))
+    monkeypatch.setattr(lanes, "streams", lambda seed, name, n: np.tile(right(seed, name, 1), (n, 1)))
     bad = red("metropolis against enumeration")
     squares = [row for row in bad if row.quantity == "<q²>"]
     assert squares

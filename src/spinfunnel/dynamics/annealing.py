@@ -14,8 +14,9 @@ import numpy as np
 
 from spinfunnel.core import Array, BadInput, Trace, seeds
 from spinfunnel.dynamics import kernels
-from spinfunnel.dynamics.lanes import Lanes, Progress, pieces, positive, whole
-from spinfunnel.systems.protocols import Flips, System
+from spinfunnel.dynamics.engines import replicas_of
+from spinfunnel.dynamics.replicas import Progress, pieces, positive, whole
+from spinfunnel.systems.protocols import System
 
 Schedule: TypeAlias = Literal["geometric", "linear"]
 
@@ -40,19 +41,24 @@ def temperature_range(system: System, seed: int = 0) -> tuple[float, float]:
     >>> hot > 2.269 > cold
     True
     """
-    lanes = Lanes(system, kernels.WIDTH, seeds(seed, "temperature range"), order="random")
-    assert isinstance(system, Flips)
-    smallest = 1e-6 * lanes.unit
-    uphill = system.flip_cost(lanes.final)
-    uphill = uphill[uphill > smallest]
-    lanes.sweep(FROZEN / lanes.unit, np.ones(3 * DOWNHILL, np.float32), every=1)
-    costs = system.flip_cost(lanes.final)
-    costs = costs[costs > smallest]
+    many = kernels.WIDTH
+    them = replicas_of(system, many, seeds(seed, "temperature range"), order="random")
+    random = np.abs(them.costs())
+    unit = float(np.median(random[np.isfinite(random) & (random > 0)]))
+    uphill = _uphill(them.costs(), unit)
+    them.sweep(FROZEN / unit, np.ones(3 * DOWNHILL), every=1)
+    costs = _uphill(them.costs(), unit)
     if not len(uphill) or not len(costs):
-        raise BadInput(f"{system.name} has no flip that costs energy: there is nothing to anneal")
-    hot = _solve(lambda beta: float(np.exp(-beta * uphill).mean()) - UPHILL, lanes.unit)
-    cold = _solve(lambda beta: float(np.exp(-beta * costs).sum()) / kernels.WIDTH - EXCITED, lanes.unit)
+        raise BadInput(f"{system.name} has no move that costs energy: there is nothing to anneal")
+    excited = min(EXCITED, 0.5 * len(costs) / many)
+    hot = _solve(lambda beta: float(np.exp(-beta * uphill).mean()) - UPHILL, unit)
+    cold = _solve(lambda beta: float(np.exp(-beta * costs).sum()) / many - excited, unit)
     return hot, min(cold, hot / 4)
+
+
+def _uphill(costs: Array, unit: float) -> Array:
+    """Give those costs that are finite and more than rounding."""
+    return costs[np.isfinite(costs) & (costs > 1e-6 * unit)]
 
 
 def _solve(excess: Callable[[float], float], unit: float) -> float:
@@ -97,7 +103,8 @@ def anneal(
     -72.0
 
     Raises:
-        BadInput: if hot is not above cold, a count is below one, or the spins are not coupled in pairs.
+        BadInput: if hot is not above cold, a count is below one, or the system has neither couplings
+            nor moves.
     """
     whole(sweeps=sweeps, anneals=anneals, threads=threads)
     if hot is None or cold is None:
@@ -107,15 +114,14 @@ def anneal(
         raise BadInput(f"an anneal begins hot and ends cold, but hot is {hot:g} and cold {cold:g}")
     if schedule not in ("geometric", "linear"):
         raise BadInput(f"schedule is {schedule!r}: it must be geometric or linear")
-    lanes = Lanes(system, anneals, seed)
+    them = replicas_of(system, anneals, seed)
     every = max(1, sweeps // RECORDS)
-    compile_seconds = kernels.compiled().seconds
     energies: list[Array] = [np.empty((0, anneals))]
     began, stopped, at = time.process_time(), "finished", 0
     try:
-        for count in pieces(sweeps, lanes.spins.size, deadline):
+        for count in pieces(sweeps, them.work, deadline):
             part = betas((at + np.arange(count)) / max(1, sweeps - 1), hot, cold, schedule)
-            energies.append(lanes.sweep(1.0, part.astype(np.float32), every=every, threads=threads)[0])
+            energies.append(them.sweep(1.0, part, every=every, threads=threads)[0])
             at += count
             if progress:
                 progress(at, sweeps, "sweeps")
@@ -124,18 +130,18 @@ def anneal(
         stopped = "interrupted"
     times = every * np.arange(1, at // every + 1)
     recorded = betas((times - 1) / max(1, sweeps - 1), hot, cold, schedule)
-    downhill = lanes.sweep(FROZEN / cold, np.ones(DOWNHILL, np.float32), every=1, threads=threads)[0]
+    downhill = them.sweep(FROZEN / cold, np.ones(DOWNHILL), every=1, threads=threads)[0]
     energies.append(downhill)
-    best, lowest = lanes.lowest()
+    best, lowest = them.lowest()
     first = int(np.argmin(lowest))
     return Trace(
         times=np.concatenate([times, at + np.arange(1, DOWNHILL + 1)]),
         temperatures=np.concatenate([1 / recorded, np.zeros(DOWNHILL)]),
         energies=np.concatenate(energies),
-        final=lanes.final,
+        final=them.final,
         best=best[first],
         best_energy=float(lowest[first]),
-        accepted=lanes.share_accepted(),
+        accepted=them.share_accepted(),
         stopped=stopped,
         seed=seed,
         stats={
@@ -143,7 +149,7 @@ def anneal(
             "hot": hot,
             "cold": cold,
             "schedule": schedule,
-            "compile_seconds": compile_seconds,
+            "compile_seconds": them.compile_seconds,
             "cpu_seconds": time.process_time() - began,
         },
     )

@@ -13,7 +13,8 @@ import numpy as np
 
 from spinfunnel.core import Array, Calibration, CalibrationRow, Number, Trace, seeds
 from spinfunnel.dynamics.annealing import anneal
-from spinfunnel.dynamics.metropolis import Order, Rule, metropolis
+from spinfunnel.dynamics.metropolis import metropolis
+from spinfunnel.dynamics.replicas import Order, Rule
 from spinfunnel.dynamics.tempering import temper
 from spinfunnel.maths.statistics import mean_of_replicas
 from spinfunnel.systems import system

@@ -238,8 +238,8 @@ def temper(
     """Do `rounds` of parallel tempering: one sweep of every lane, then swaps; even and odd pairs in turn.
 
     What is recorded is sorted by temperature. Shapes: spins, local, best (blocks, N, WIDTH), energies
-    (records, rungs, ladders), states (records or 0, ladders, N) of the coldest rung, best_energy (blocks,
-    WIDTH).
+    (records, rungs, ladders), states (records, kept, ladders, N) of the `kept` coldest rungs, best_energy
+    (blocks, WIDTH).
     """
     blocks, n, _ = spins.shape
     ladders, rungs = lane_at.shape
@@ -276,10 +276,11 @@ def temper(
                 for k in range(rungs):
                     lane = lane_at[ladder, k]
                     energies[record, k, ladder] = now[lane // WIDTH, lane % WIDTH]
-                if states.shape[0]:
-                    lane = lane_at[ladder, rungs - 1]
+                kept = states.shape[1]
+                for k in range(kept):
+                    lane = lane_at[ladder, rungs - kept + k]
                     for i in range(n):
-                        states[record, ladder, i] = np.int8(spins[lane // WIDTH, i, lane % WIDTH])
+                        states[record, k, ladder, i] = np.int8(spins[lane // WIDTH, i, lane % WIDTH])
             record += 1
         exchange(now.ravel(), betas, (done + t) % 2, lane_at, came_from, swap_rng, tried, swapped, trips)
     return int(accepted)
@@ -313,7 +314,7 @@ SIGNATURES: dict[str, str] = {
     + _STREAMS.format(":,")
     + _GRAPH
     + "float64[::1],int64,int64,int64,int64[:,::1],int64[::1],uint32[::1],int64[::1],int64[::1],int64[::1],"
-    + "float64[:,:,::1],int8[:,:,::1],int8[:,:,::1],float64[:,::1])",
+    + "float64[:,:,::1],int8[:,:,:,::1],int8[:,:,::1],float64[:,::1])",
 }
 
 

@@ -6,17 +6,14 @@ Sources: Metropolis et al., J. Chem. Phys. 21 (1953) 1087; Glauber, J. Math. Phy
 from __future__ import annotations
 
 import time
-from typing import Literal, TypeAlias
 
 import numpy as np
 
 from spinfunnel.core import Trace
 from spinfunnel.dynamics import kernels
-from spinfunnel.dynamics.lanes import NEVER, Lanes, Progress, pieces, positive, whole
+from spinfunnel.dynamics.engines import replicas_of
+from spinfunnel.dynamics.replicas import NEVER, Order, Progress, Rule, pieces, positive, whole
 from spinfunnel.systems.protocols import System
-
-Order: TypeAlias = Literal["sequential", "random"]
-Rule: TypeAlias = Literal["metropolis", "heat bath"]
 
 
 def metropolis(
@@ -28,7 +25,7 @@ def metropolis(
     seed: int = 0,
     burn_in: int = 0,
     record_every: int = 1,
-    order: Order = "sequential",
+    order: Order | None = None,
     rule: Rule = "metropolis",
     keep_states: bool = False,
     threads: int = 1,
@@ -37,9 +34,10 @@ def metropolis(
 ) -> Trace:
     """Sweep independent replicas, from random starts, at one temperature.
 
-    A sequential sweep keeps the Boltzmann law (balance), and is the fastest; `order="random"` draws each site
-    afresh (detailed balance). The trace's `times` are sweeps after `burn_in`; `states` (T, R, N) if kept.
-    It ends early at `deadline` (a `time.time()`) or at Ctrl-C; then it holds what was recorded by then.
+    Spins are taken in turn, which keeps the Boltzmann law (balance) and is the fastest; `order="random"`
+    draws each site afresh (detailed balance), as systems with moves of their own always do. The trace's
+    `times` are sweeps after `burn_in`; `states` (T, R, *shape) if kept. It ends early at `deadline` (a
+    `time.time()`) or at Ctrl-C; then it holds what was recorded by then.
 
     >>> from spinfunnel.systems import system
     >>> trace = metropolis(system("ising1d", size=8), 1.0, sweeps=20, replicas=3, record_every=5)
@@ -47,22 +45,21 @@ def metropolis(
     ((4, 3), (3, 8), 'finished')
 
     Raises:
-        BadInput: if the temperature is not positive, a count is below one, or the spins are not coupled in
-            pairs.
+        BadInput: if the temperature is not positive, a count is below one, or the system has neither
+            couplings nor moves.
     """
     beta = 1 / positive(temperature)
     whole(sweeps=sweeps, replicas=replicas, burn_in=burn_in, record_every=record_every, threads=threads)
-    lanes = Lanes(system, replicas, seed, order=order, rule=rule)
-    compile_seconds = kernels.compiled().seconds
-    energies, states = [np.empty((0, replicas))], [np.empty((0, replicas, lanes.size), dtype=np.int8)]
+    them = replicas_of(system, replicas, seed, order=order, rule=rule)
+    energies, states = [np.empty((0, replicas))], [them.final[None][:0]]
     began, stopped, at = time.process_time(), "finished", 0
     try:
-        for count in pieces(burn_in, lanes.spins.size, deadline):
-            lanes.sweep(beta, np.ones(count, np.float32), every=NEVER, threads=threads)
-        burnt, lanes.done = lanes.done, 0  # so that records fall on multiples of record_every
-        for count in pieces(sweeps if burnt == burn_in else 0, lanes.spins.size, deadline):
-            new = lanes.sweep(
-                beta, np.ones(count, np.float32), every=record_every, keep_states=keep_states, threads=threads
+        for count in pieces(burn_in, them.work, deadline):
+            them.sweep(beta, np.ones(count), every=NEVER, threads=threads)
+        burnt, them.done = them.done, 0  # so that records fall on multiples of record_every
+        for count in pieces(sweeps if burnt == burn_in else 0, them.work, deadline):
+            new = them.sweep(
+                beta, np.ones(count), every=record_every, keep_states=keep_states, threads=threads
             )
             at += count
             energies.append(new[0])
@@ -74,18 +71,23 @@ def metropolis(
         stopped = "interrupted"
     seconds = time.process_time() - began
     kept = np.concatenate(energies)
-    best, lowest = lanes.lowest()
+    best, lowest = them.lowest()
     first = int(np.argmin(lowest))
     return Trace(
         times=record_every * np.arange(1, len(kept) + 1),
         temperatures=np.full(len(kept), float(temperature)),
         energies=kept,
-        final=lanes.final,
+        final=them.final,
         best=best[first],
         best_energy=float(lowest[first]),
-        accepted=lanes.share_accepted(),
+        accepted=them.share_accepted(),
         stopped=stopped,
         seed=seed,
         states=np.concatenate(states) if keep_states else None,
-        stats={"compile_seconds": compile_seconds, "cpu_seconds": seconds, "order": order, "rule": rule},
+        stats={
+            "compile_seconds": them.compile_seconds,
+            "cpu_seconds": seconds,
+            "order": them.order,
+            "rule": rule,
+        },
     )

@@ -11,14 +11,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 from scipy.special import erfcinv
 
 from spinfunnel.core import Array, BadInput, Trace, seeds
-from spinfunnel.dynamics import kernels
 from spinfunnel.dynamics.annealing import temperature_range
-from spinfunnel.dynamics.lanes import NEVER, Lanes, Progress, pieces, positive, streams, whole
+from spinfunnel.dynamics.engines import replicas_of
+from spinfunnel.dynamics.replicas import NEVER, Ladders, Progress, pieces, positive, whole
 from spinfunnel.systems.protocols import System
 
 #: A ladder is spaced so that this share of its swaps is accepted.
@@ -73,14 +74,15 @@ def temper(
     seed: int = 0,
     burn_in: int = 0,
     record_every: int = 1,
-    keep_states: bool = False,
+    keep_states: bool | Literal["all"] = False,
     deadline: float | None = None,
     progress: Progress | None = None,
 ) -> Trace:
     """Run independent ladders of replicas; after each sweep, even or odd neighbours are offered a swap.
 
-    The trace shows the coldest rung: energies (T, ladders), states (T, ladders, N) if kept; its `best` is of
-    all rungs and all sweeps. `stats` has "temperatures" (rungs,) from hot to cold, "energies" (T, rungs,
+    The trace shows the coldest rung: energies (T, ladders), states (T, ladders, *shape) if kept; with
+    `keep_states="all"`, `stats["states"]` (T, rungs, ladders, *shape) has those of every rung. Its `best` is
+    of all rungs and all sweeps. `stats` has "temperatures" (rungs,) from hot to cold, "energies" (T, rungs,
     ladders), "acceptance" of swaps (rungs - 1,), "round_trips" (ladders,): from the hottest rung to the
     coldest and back, and "lowest" (ladders,): the lowest energy each saw. Without temperatures, `ladder`
     finds them.
@@ -92,7 +94,7 @@ def temper(
 
     Raises:
         BadInput: if there are fewer than two temperatures, one is not positive or is given twice, a count is
-            below one, or the spins are not coupled in pairs.
+            below one, or the system has neither couplings nor moves.
     """
     whole(sweeps=sweeps, ladders=ladders, burn_in=burn_in, record_every=record_every)
     given = ladder(system, seed=seed) if temperatures is None else np.asarray(temperatures, dtype=float)
@@ -100,63 +102,47 @@ def temper(
     if len(rungs) < 2 or (np.diff(rungs) == 0).any():
         raise BadInput(f"a ladder has two or more different temperatures, not {rungs.tolist()}")
     count = len(rungs)
-    lanes = Lanes(system, ladders * count, seed)
-    lane_at = np.arange(ladders * count, dtype=np.int64).reshape(ladders, count)
-    came_from = np.zeros(lanes.blocks * kernels.WIDTH, dtype=np.int64)
-    swap_rng = streams(seed, "swaps", ladders).ravel()
-    trips = np.zeros(ladders, dtype=np.int64)
-    energies, states = [np.empty((0, count, ladders))], [np.empty((0, ladders, lanes.size), dtype=np.int8)]
-    tried, swapped = np.zeros((2, count - 1), dtype=np.int64)
-    compiled = kernels.compiled()
-
-    def rounds(number: int, every: int) -> None:
-        records = (lanes.done + number) // every - lanes.done // every
-        energies.append(np.empty((records, count, ladders)))
-        states.append(np.empty((records if keep_states else 0, ladders, lanes.size), dtype=np.int8))
-        lanes.accepted += compiled.temper(
-            lanes.spins, lanes.local, lanes.rng, lanes.order, *lanes.how, *lanes.graph,
-            lanes.unit / rungs, number, lanes.done, every, lane_at, came_from, swap_rng,
-            tried, swapped, trips, energies[-1], states[-1], lanes.best, lanes.best_energy,
-        )  # fmt: skip
-        lanes.done += number
-        lanes.proposed += number * lanes.spins.size
-
+    them = replicas_of(system, ladders * count, seed, tempered=True)
+    places = Ladders.of(rungs, ladders, seed)
+    kept = count if keep_states == "all" else int(keep_states)
+    records: list[tuple[Array, Array]] = []
     began, stopped, at = time.process_time(), "finished", 0
     try:
-        for number in pieces(burn_in, lanes.spins.size, deadline):
-            rounds(number, NEVER)
-        burnt, lanes.done = lanes.done, 0
-        for statistic in (tried, swapped, trips):
-            statistic[:] = 0
-        for number in pieces(sweeps if burnt == burn_in else 0, lanes.spins.size, deadline):
-            rounds(number, record_every)
+        for number in pieces(burn_in, them.work, deadline):
+            them.temper(places, number, every=NEVER, kept=0)
+        burnt, them.done = them.done, 0
+        places.forget()
+        for number in pieces(sweeps if burnt == burn_in else 0, them.work, deadline):
+            records.append(them.temper(places, number, every=record_every, kept=kept))
             at += number
             if progress:
                 progress(at, sweeps, "sweeps")
         stopped = "finished" if at == sweeps else "deadline"
     except KeyboardInterrupt:
         stopped = "interrupted"
-    kept = lanes.unit * np.concatenate(energies)
-    best, lowest = lanes.lowest()
+    records = records or [them.temper(places, 0, every=NEVER, kept=kept)]
+    energies, states = (np.concatenate(parts) for parts in zip(*records, strict=True))
+    best, lowest = them.lowest()
     first = int(np.argmin(lowest))
     return Trace(
-        times=record_every * np.arange(1, len(kept) + 1),
-        temperatures=np.full(len(kept), rungs[-1]),
-        energies=kept[:, -1],
-        final=lanes.final[lane_at[:, -1]],
+        times=record_every * np.arange(1, len(energies) + 1),
+        temperatures=np.full(len(energies), rungs[-1]),
+        energies=energies[:, -1],
+        final=them.final[places.at[:, -1]],
         best=best[first],
         best_energy=float(lowest[first]),
-        accepted=lanes.share_accepted(),
+        accepted=them.share_accepted(),
         stopped=stopped,
         seed=seed,
-        states=np.concatenate(states) if keep_states else None,
+        states=states[:, -1] if keep_states else None,
         stats={
             "temperatures": rungs,
-            "energies": kept,
-            "acceptance": swapped / np.maximum(tried, 1),
-            "round_trips": trips,
+            "energies": energies,
+            "acceptance": places.swapped / np.maximum(places.tried, 1),
+            "round_trips": places.trips,
             "lowest": lowest.reshape(ladders, count).min(axis=1),
-            "compile_seconds": compiled.seconds,
+            "compile_seconds": them.compile_seconds,
             "cpu_seconds": time.process_time() - began,
-        },
+        }
+        | ({"states": states} if keep_states == "all" else {}),
     )
