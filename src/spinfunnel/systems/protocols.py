@@ -144,15 +144,23 @@ class Metric(System):
         """Give the overlaps (batch,), in [-1, 1], of x and y (batch, *shape), modulo symmetry."""
 
 
-class Planted(System):
-    """Was built around a configuration of lowest energy.
+class Native(System):
+    """Was built around a configuration, which need not be of lowest energy.
 
     Attributes:
         native: that configuration, (*shape).
-        ground_energy: its energy; none is lower.
-        certificate: why none is lower, in one line.
     """
 
     native: Array
+
+
+class Planted(Native):
+    """Was built around a configuration of lowest energy.
+
+    Attributes:
+        ground_energy: the energy of `native`; none is lower.
+        certificate: why none is lower, in one line.
+    """
+
     ground_energy: float
     certificate: str
