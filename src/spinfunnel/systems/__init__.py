@@ -83,6 +83,19 @@ def system(text: str, size: int | None = None, seed: int = 0) -> System:
         BadInput: if the name or a parameter is unknown, a value cannot be used, or two sizes are given; the
             message suggests the nearest name, or lists the parameters.
     """
+    name, size, chosen = spelled(text, size)
+    return MAKERS[name](size, seed, **chosen)
+
+
+def spelled(text: str, size: int | None = None) -> tuple[str, int, dict[str, object]]:
+    """Give the name, the size and all parameters that `system:NAME?key=value&...` stands for.
+
+    >>> spelled("system:ea4?law=gauss")
+    ('ea', 4, {'dimension': 3, 'law': 'gauss', 'field': 0.0})
+
+    Raises:
+        BadInput: as `system`.
+    """
     asked, _, query = text.removeprefix("system:").partition("?")
     name = asked.rstrip("0123456789")
     if name != asked:
@@ -97,20 +110,20 @@ def system(text: str, size: int | None = None, seed: int = 0) -> System:
         hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(MAKERS)}"
         raise BadInput(f"no system is called {asked!r}: {hint}")
     known = parameters(name)
-    given: dict[str, object] = {}
+    chosen = dict(known)
     for key, value in parse_qsl(query, keep_blank_values=True):
         if key not in known:
             listed = ", ".join(f"{k} ({v})" for k, v in known.items()) or "none"
             raise BadInput(f"{name} has no parameter {key!r}; it has: {listed}")
         read, kind = _KINDS[type(known[key])]
         try:
-            given[key] = read(value)
+            chosen[key] = read(value)
         except ValueError:
             raise BadInput(f"{key} of {name} takes {kind}, not {value!r}") from None
     size = SIZES.get(name, SIZE) if size is None else size
     if size < 1:
         raise BadInput(f"a size must be positive, not {size}")
-    return MAKERS[name](size, seed, **given)
+    return name, size, chosen
 
 
 _KINDS: dict[type, tuple[Callable[[str], object], str]] = {
