@@ -37,6 +37,7 @@ CASES = [
     ("spherical-pspin", 30),
     ("spherical-pspin?p=2&eps=.7&degree=3", 12),
     ("spherical-pspin?p=4&eps=2&degree=2", 9),
+    ("lj", 13),
     ("mueller-brown", 2),
     ("curvy-valley", 2),
     ("double-well", 2),
@@ -76,6 +77,7 @@ def test_the_size_is_the_side_of_a_lattice():
 
 
 def test_a_size_may_stand_behind_the_name():
+    assert system("lj38").shape == (38, 3)
     assert system("system:ea4?dimension=2").size == system("ea4?dimension=2", size=4).size == 16
 
 
@@ -102,6 +104,7 @@ def test_parameters_are_read_by_kind():
         ("sk0", None, "a size must be positive"),
         ("sk12", 8, "sk12 is of size 12, but a size of 8"),
         ("skk12", None, "no system is called 'skk12'"),
+        ("lj1", None, "at least 2 atoms, not 1"),
         ("mueller-brown", 3, "2 coordinates, not 3"),
         ("spherical-pspin?p=1", 8, "p must be at least 2"),
         ("spherical-pspin?degree=0", 8, "the degree at least 1"),

@@ -1,6 +1,6 @@
 """Systems with an energy and, where there is one, a known answer. `system:NAME?key=value` names one.
 
-Digits behind a name are the size: `system:sk128`.
+Digits behind a name are the size: `system:lj38`.
 
 >>> system("system:ea?dimension=2&law=gauss", size=4, seed=1).size
 16
@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl
 
 from spinfunnel.core import BadInput
 from spinfunnel.systems.lattices import ea, ising1d, ising2d, ising3d, ising_triangular
+from spinfunnel.systems.lennard_jones import lj
 from spinfunnel.systems.mean_field import hopfield, mattis, sk
 from spinfunnel.systems.planted import nishimori, tiles2d, tiles3d, wishart
 from spinfunnel.systems.protocols import System
@@ -38,6 +39,7 @@ MAKERS: Mapping[str, Callable[..., System]] = {
     "tiles3d": tiles3d,
     "nishimori": nishimori,
     "spherical-pspin": spherical_pspin,
+    "lj": lj,
     "mueller-brown": mueller_brown,
     "curvy-valley": curvy_valley,
     "double-well": double_well,
@@ -54,6 +56,7 @@ SIZES: Mapping[str, int] = {
     "tiles2d": 16,
     "tiles3d": 8,
     "nishimori": 16,
+    "lj": 38,
     "mueller-brown": 2,
     "curvy-valley": 2,
     "double-well": 2,
@@ -76,8 +79,8 @@ def system(text: str, size: int | None = None, seed: int = 0) -> System:
 
     `size` is L on lattices, else the number of spins; it may stand behind the name. One seed, one system.
 
-    >>> system("system:sk12").size
-    12
+    >>> system("system:lj38").size
+    38
 
     Raises:
         BadInput: if the name or a parameter is unknown, a value cannot be used, or two sizes are given; the

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from spinfunnel.core import Array, BadInput, seeds
-from spinfunnel.systems.protocols import Metric, Smooth
+from spinfunnel.systems.protocols import Metric, Native, Smooth
 from spinfunnel.systems.spins import checked
 
 #: More couplings than this, N^p, need more than 1 GiB.
@@ -18,14 +18,14 @@ LARGEST = 2**27
 class Sphere(Smooth, Metric):
     """H = N^(-(p-1)/2) sum_{i..k} J_{i..k} s_i..s_k - eps N m^k, m = t.s/N, on the sphere |s|^2 = N.
 
-    `couplings` (N,) * p is symmetric; `planted` (N,) is t, on the sphere. Gradient and Hessian are those of
+    `couplings` (N,) * p is symmetric; `native` (N,) is t, on the sphere. Gradient and Hessian are those of
     the sphere: with P the projection on its tangent plane, P grad H, and P (grad grad H) P - (s.grad H/N) P.
     """
 
     name: str
     convention: str
     couplings: Array
-    planted: Array
+    native: Array
     eps: float
     degree: int
 
@@ -37,7 +37,7 @@ class Sphere(Smooth, Metric):
     @property
     def size(self) -> int:
         """N, the number of spins."""
-        return len(self.planted)
+        return len(self.native)
 
     def summed(self, x: Array) -> Array:
         """Give N^(-(p-1)/2) J x..x with all but two indices summed: (batch, N, N), or (1, N, N) for p = 2.
@@ -57,10 +57,10 @@ class Sphere(Smooth, Metric):
 
     def slope(self, x: Array, summed: Array) -> tuple[Array, Array]:
         """Give energies (batch,) and derivatives (batch, N) in flat space, of what `summed` gave."""
-        glass, m = np.matmul(summed, x[:, :, None])[:, :, 0], x @ self.planted / self.size
+        glass, m = np.matmul(summed, x[:, :, None])[:, :, 0], x @ self.native / self.size
         energy = np.einsum("bi,bi->b", glass, x) - self.eps * self.size * m**self.degree
         pull = self.eps * self.degree * m ** (self.degree - 1)
-        return energy, self.p * glass - pull[:, None] * self.planted
+        return energy, self.p * glass - pull[:, None] * self.native
 
     def energy(self, x: Array) -> Array:
         """Give the energies (batch,) of spins x (batch, N)."""
@@ -81,8 +81,8 @@ class Sphere(Smooth, Metric):
         v, k, summed = self.tangent(x, v), self.degree, self.summed(x)
         bend = self.p * (self.p - 1) * np.matmul(summed, v[:, :, None])[:, :, 0]
         if k > 1:
-            m, along = x @ self.planted / self.size, v @ self.planted / self.size
-            bend -= (self.eps * k * (k - 1) * m ** (k - 2) * along)[:, None] * self.planted
+            m, along = x @ self.native / self.size, v @ self.native / self.size
+            bend -= (self.eps * k * (k - 1) * m ** (k - 2) * along)[:, None] * self.native
         radial = np.einsum("bi,bi->b", x, self.slope(x, summed)[1]) / self.size
         return np.asarray(self.tangent(x, bend) - radial[:, None] * v)
 
@@ -104,6 +104,10 @@ class Sphere(Smooth, Metric):
         q = np.clip(np.einsum("bi,bi->b", x, y) / self.size, -1, 1)
         even = self.p % 2 == 0 and (self.eps == 0 or self.degree % 2 == 0)
         return np.asarray(np.abs(q) if even else q)
+
+
+class Pulled(Sphere, Native):
+    """A spherical glass in a field that pulls it towards `native`, which need not be where it ends."""
 
 
 def spherical_pspin(size: int, seed: int = 0, *, p: int = 3, eps: float = 0.0, degree: int = 1) -> Sphere:
@@ -131,7 +135,8 @@ def spherical_pspin(size: int, seed: int = 0, *, p: int = 3, eps: float = 0.0, d
     rng = np.random.default_rng(seeds(seed, "spherical-pspin", size, p))
     toward = np.random.default_rng(seeds(seed, "spherical-pspin planted", size)).standard_normal(size)
     pull = f" - {eps:g} N m^{degree}" if eps else ""
-    return Sphere(
+    made = Pulled if eps > 0 else Sphere
+    return made(
         "spherical-pspin",
         f"H = N^-{(p - 1) / 2:g} sum J s..s{pull}, p = {p}, J normal, |s|^2 = N, E H H' = N q^{p}",
         symmetric(rng.standard_normal((size,) * p)),
