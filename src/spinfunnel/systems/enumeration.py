@@ -3,7 +3,8 @@
 Configurations are numbered: bit i of the number says that spin i is up. With pairwise couplings the energies
 come in blocks of `2^LOW`, in which the spins above LOW stand still: they act on those below only through a
 field, and the energy of independent spins in a field is an outer sum. So a state costs two additions, and
-rounding does not add up from state to state, as it does along a Gray code.
+rounding does not add up from state to state, as it does along a Gray code. With couplings among many spins
+the energies of a block are the Walsh-Hadamard transform of its couplings: LOW additions, however many terms.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from spinfunnel.core import Array, BadInput
+from spinfunnel.systems.many_body import ManyBody
 from spinfunnel.systems.protocols import Pairwise, System
 
 #: The most spins that are enumerated, and those whose correlations are (8 bytes a state are kept).
@@ -111,12 +113,18 @@ def enumerate_states(system: System, temperatures: Sequence[float] | Array = ())
 
 def blocks(system: System) -> Iterator[tuple[int, Array]]:
     """Give all energies in order, block by block, with the number of the first; of a pair (s, -s) one."""
-    if not isinstance(system, Pairwise):
+    if isinstance(system, Pairwise):
+        yield from _of_pairs(system)
+    elif isinstance(system, ManyBody):
+        yield from _of_terms(system)
+    else:
         spins = np.arange(system.size)
         for start in range(0, 2**system.size, 2**LOW):
             states = np.arange(start, min(start + 2**LOW, 2**system.size))
             yield start, system.energy((2 * ((states[:, None] >> spins) & 1) - 1).astype(np.int8))
-        return
+
+
+def _of_pairs(system: Pairwise) -> Iterator[tuple[int, Array]]:
     n, low = system.size, min(LOW, system.size - (_copies(system) - 1))
     matrix, fields = np.zeros((n, n)), system.fields
     matrix[np.repeat(np.arange(n), np.diff(system.indptr)), system.indices] = system.couplings
@@ -141,17 +149,51 @@ def _independent(fields: Array, constant: float) -> Array:
     return energies
 
 
+def _of_terms(system: ManyBody) -> Iterator[tuple[int, Array]]:
+    n, low = system.size, min(LOW, system.size - (_copies(system) - 1))
+    members = np.concatenate([system.members, np.arange(n)])  # a field is a term of one spin
+    first = np.concatenate([system.indptr[:-1], system.indptr[-1] + np.arange(n)])
+    below = np.bitwise_or.reduceat(np.where(members < low, 1 << members.astype(np.int64), 0), first)
+    strengths = _strengths(system)
+    for k in range(2 ** (n - low) // _copies(system)):
+        spins = np.concatenate([np.ones(low), 2.0 * ((k >> np.arange(n - low)) & 1) - 1])
+        acting = strengths * np.multiply.reduceat(spins[members], first)
+        yield k << low, -walsh(np.bincount(below, acting, 2**low))[::-1]
+
+
+def walsh(values: Array) -> Array:
+    """Give sum_k values[k] (-1)^(bits that k and j share), for all j: the Walsh-Hadamard transform.
+
+    >>> walsh(np.array([1.0, 2.0, 3.0, 4.0]))
+    array([10., -2., -4.,  0.])
+    """
+    for _ in range(len(values).bit_length() - 1):
+        even, odd = values[0::2], values[1::2]
+        values = np.concatenate([even + odd, even - odd])
+    return values
+
+
+def _strengths(system: Pairwise | ManyBody) -> Array:
+    """Give every coupling, once, and every field."""
+    couplings = system.couplings
+    if isinstance(system, Pairwise):
+        couplings = couplings[np.repeat(np.arange(system.size), np.diff(system.indptr)) < system.indices]
+    return np.concatenate([couplings, system.fields])
+
+
 def _copies(system: System) -> int:
     """2 if turning all spins over changes nothing; then only states with the last spin down are made."""
-    return 2 if isinstance(system, Pairwise) and not system.fields.any() else 1
+    if not isinstance(system, Pairwise | ManyBody) or system.fields.any():
+        return 1
+    return 2 if isinstance(system, Pairwise) or not (np.diff(system.indptr) % 2).any() else 1
 
 
 def _span(system: System) -> int | None:
     """Give a whole number that no energy exceeds in size; None if energies are not whole, or too many."""
-    if not isinstance(system, Pairwise):
+    if not isinstance(system, Pairwise | ManyBody):
         return None
-    strengths = np.concatenate([system.couplings, system.fields])
-    span = np.abs(system.couplings).sum() / 2 + np.abs(system.fields).sum()
+    strengths = _strengths(system)
+    span = np.abs(strengths).sum()
     return int(span) if (strengths == np.rint(strengths)).all() and span < 2**20 else None
 
 
@@ -207,12 +249,9 @@ def correlations(system: System, temperature: float) -> tuple[Array, Array]:
     energies = np.concatenate([block for _, block in blocks(system)])
     if _copies(system) == 2:
         energies = np.concatenate([energies, energies[::-1]])
-    weights = np.exp(beta * (energies.min() - energies))
-    for i in range(n):  # sum or difference over spin i
-        pairs = weights.reshape(-1, 2, 2**i)
-        weights = np.stack([pairs[:, 0] + pairs[:, 1], pairs[:, 1] - pairs[:, 0]], axis=1).ravel()
+    sums = walsh(np.exp(beta * (energies.min() - energies))[::-1])
     bits = 1 << np.arange(n)
-    means = weights / weights[0]
+    means = sums / sums[0]
     return means[bits], means[bits[:, None] ^ bits]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,8 @@ import numpy as np
 
 from spinfunnel.core import Array, BadInput, seeds
 from spinfunnel.maths.random_numbers import below
-from spinfunnel.systems.protocols import Flips, Metric, Moves
+from spinfunnel.systems.enumeration import positive
+from spinfunnel.systems.protocols import Flips, Metric, Moves, Planted
 from spinfunnel.systems.spins import checked, overlap, random_spins
 
 #: More spins than this need more than half a GiB of energies.
@@ -84,6 +86,15 @@ class RandomEnergies(Flips, Moves, Metric):
         return overlap(checked(x, self.size), checked(y, self.size))
 
 
+@dataclass(frozen=True, eq=False, kw_only=True)
+class PlantedRandomEnergies(RandomEnergies, Planted):
+    """Random energies below which one was put by hand (see `Planted`)."""
+
+    native: Array
+    ground_energy: float
+    certificate: str
+
+
 def rem(size: int, seed: int = 0) -> RandomEnergies:
     """Random energy model: 2^N independent normal energies of variance N; Tc = 1 / sqrt(2 ln 2) = .8493.
 
@@ -101,3 +112,67 @@ def rem(size: int, seed: int = 0) -> RandomEnergies:
     rng = np.random.default_rng(seeds(seed, "rem", size))
     table = rng.standard_normal(2**size) * np.sqrt(size)
     return RandomEnergies("rem", "2^N independent energies, normal of variance N", table)
+
+
+def rem_native(size: int, seed: int = 0, *, native: float = 1.6) -> PlantedRandomEnergies:
+    """Random energy model with a native state: one state of `rem` is put at the energy -native N.
+
+    The other states know nothing of it, so that it is found by luck alone: a golf course. In the limit it
+    folds at the temperature where -native N = -T N ln 2 - N/(2T), T = (native + sqrt(native^2 - 2 ln 2)) /
+    (2 ln 2), above the glass at Tc = .8493.
+    Source: Bryngelson & Wolynes, PNAS 84 (1987) 7524, with entropy ln 2 and roughness 1 a spin.
+
+    Raises:
+        BadInput: if a random state lies lower, or there are more than 26 spins.
+
+    >>> rem_native(10, native=1.5).ground_energy
+    -15.0
+    """
+    made = rem(size, seed)
+    state = random_spins(1, size, seeds(seed, "rem native"))
+    ground = -native * size
+    table = made.table.copy()
+    table[made.states(state)] = np.inf
+    if not ground < table.min():
+        lowest = -table.min() / size
+        raise BadInput(
+            f"a native state at -{native:g} N is not the lowest, a random one is at -{lowest:.3f} N: take "
+            f"native above {lowest:.3f}, 1.177 in the limit"
+        )
+    table[made.states(state)] = ground
+    return PlantedRandomEnergies(
+        "rem-native",
+        f"2^N independent energies, normal of variance N, and a native state at -{native:g} N",
+        table,
+        native=state[0],
+        ground_energy=ground,
+        certificate="it was put below all others, and all are in a table",
+    )
+
+
+def rem_participation(size: int, temperature: float) -> float:
+    """Give the mean over disorder of sum_k w_k^2, w the Boltzmann weights of the REM's 2^N states, exactly.
+
+    It is the chance that two replicas are in one state, the weight of P(q) at q = 1; in the limit 1 - T/Tc.
+    Since 1/Z^2 is the integral of l e^(-l Z) over l > 0, it is that of 2^N l g''(l) g(l)^(2^N - 1), with
+    g(l) = E exp(-l e^(-E/T)) of one energy; both integrals by the trapezoid, in ln l and E.
+    Source of the limit: Gross & Mezard, Nucl. Phys. B 240 (1984) 431.
+
+    >>> [round(rem_participation(size, 0.6), 3) for size in (10, 20, 40)]  # .294 in the limit
+    [0.416, 0.368, 0.337]
+
+    Raises:
+        BadInput: if the temperature is not positive.
+    """
+    spread = math.sqrt(size) / float(positive(temperature)[0])  # of E/T
+    z, step = np.linspace(-14, 14, 2 + math.ceil(28 * max(4 * spread, 4)), retstep=True)
+    reach = 14 * spread + 40
+    log_l, width = np.linspace(-reach, reach, 2 + math.ceil(8 * reach), retstep=True)
+    without, second = np.zeros_like(log_l), np.zeros_like(log_l)  # 1 - g, l^2 g''
+    for own in z:
+        weight = math.exp(-(own**2) / 2) / math.sqrt(2 * math.pi) * step
+        power = np.exp(np.minimum(log_l + spread * own, 50.0))
+        without -= weight * np.expm1(-power)
+        second += weight * power**2 * np.exp(-power)
+    others = (2.0**size - 1) * np.log1p(-np.minimum(without, 1.0 - 1e-16))
+    return float(2.0**size * width * (second @ np.exp(others)))
