@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from spinfunnel.core import cache_folder
 from spinfunnel.dynamics import kernels, lanes, metropolis
@@ -46,7 +47,7 @@ def test_a_matrix_of_couplings_changes_nothing_but_the_speed(monkeypatch):
     glass = system("sk?field=0.2&law=pm", size=16)  # all fields are multiples of 1/4 and 1/5: nearly exact
     dense = metropolis(glass, 0.7, sweeps=40, keep_states=True)
     monkeypatch.setattr(lanes, "DENSE", 2.0)
-    assert Lanes(glass, 1, 0).local.shape == (1, 16, kernels.WIDTH)
+    assert Lanes(glass, 64, 0).local.shape == (1, 16, kernels.WIDTH)
     sparse = metropolis(glass, 0.7, sweeps=40, keep_states=True)
     assert (dense.states == sparse.states).all()
     assert np.allclose(dense.energies, sparse.energies, atol=1e-4)
@@ -54,10 +55,25 @@ def test_a_matrix_of_couplings_changes_nothing_but_the_speed(monkeypatch):
 
 def test_lanes_have_streams_of_their_own():
     glass = system("sk", size=9)
-    many, few = Lanes(glass, 1000, 0).rng, Lanes(glass, 10, 0).rng
-    states = many.reshape(-1, 4, kernels.WIDTH).transpose(0, 2, 1).reshape(-1, 4)
-    assert len(np.unique(states, axis=0)) == len(states) == 1024
-    assert (few == many[:1]).all()
+    many, few, one = (
+        them.rng.reshape(-1, 4, them.width).transpose(0, 2, 1).reshape(-1, 4)
+        for them in (Lanes(glass, count, 0) for count in (1000, 10, 1))
+    )
+    assert len(np.unique(many, axis=0)) == len(many) == 1024
+    assert (few == many[:16]).all()
+    assert (one == many[:1]).all()
+
+
+@pytest.mark.parametrize("name", ["sk?field=0.3", "ea?law=gauss", "ea"])
+@pytest.mark.parametrize("how", [{}, {"order": "random", "rule": "heat bath"}])
+def test_a_lane_does_the_same_whatever_the_width(name, how):
+    glass = system(name, size=4 if name.startswith("ea") else 30)
+    wide = metropolis(glass, 0.7, sweeps=300, replicas=64, keep_states=True, **how)
+    for replicas, width in ((1, 1), (16, 16)):
+        narrow = metropolis(glass, 0.7, sweeps=300, replicas=replicas, keep_states=True, **how)
+        assert Lanes(glass, replicas, 0).width == width
+        assert (narrow.energies == wide.energies[:, :replicas]).all()
+        assert (narrow.states == wide.states[:, :replicas]).all()
 
 
 def test_machine_code_is_kept_in_the_cache_folder_and_nowhere_else(monkeypatch, tmp_path):
@@ -67,7 +83,7 @@ def test_machine_code_is_kept_in_the_cache_folder_and_nowhere_else(monkeypatch, 
     import numba
 
     users = numba.config.CACHE_DIR
-    kernels.compiled()
+    metropolis(system("sk", size=9), 1.0, sweeps=1)
     assert users == numba.config.CACHE_DIR
     assert not list(Path(inspect.getfile(kernels)).parent.rglob("*.nb?"))
     assert list((cache_folder() / "numba").rglob("*.nbi"))

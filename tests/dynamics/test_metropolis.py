@@ -30,7 +30,7 @@ def test_bits_depend_on_nothing_but_the_seed(monkeypatch, order):
     assert same(one, sample(order=order, threads=2))
     few = sample(order=order, replicas=70)
     assert (few.energies == one.energies[:, :70]).all()
-    monkeypatch.setattr(replicas, "PROPOSALS", 50_000)  # 13 sweeps a piece
+    monkeypatch.setattr(replicas, "PIECE", 50_000)  # 8 sweeps
     assert same(one, sample(order=order))
     assert not (sample(order=order, seed=5).energies == one.energies).any()
 
@@ -87,7 +87,7 @@ def test_a_deadline_ends_it():
 
 
 def test_an_interruption_keeps_what_there_is(monkeypatch):
-    monkeypatch.setattr(replicas, "PROPOSALS", 50_000)
+    monkeypatch.setattr(replicas, "PIECE", 50_000)
 
     def interrupt(done, total, name):
         if done > 100:

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from spinfunnel.core import BadInput
-from spinfunnel.dynamics import calibration, kernels, ladder, metropolis, replicas, temper, tempering
+from spinfunnel.dynamics import calibration, ladder, metropolis, replicas, temper, tempering
+from spinfunnel.dynamics.lanes import Lanes
 from spinfunnel.systems import system
 from spinfunnel.systems.enumeration import enumerate_states
 from spinfunnel.testing import check_dynamics
@@ -53,7 +54,7 @@ def test_swaps_are_accepted_as_often_as_the_energies_say():
 def test_ladders_do_not_touch_each_other_and_pieces_change_no_bit(monkeypatch):
     glass = system("sk", size=24)
     many = temper(glass, [1.0, 0.7, 0.5], sweeps=400, ladders=50, seed=3)
-    monkeypatch.setattr(replicas, "PROPOSALS", 100_000)
+    monkeypatch.setattr(replicas, "PIECE", 100_000)
     again = temper(glass, [0.5, 1.0, 0.7], sweeps=400, ladders=50, seed=3)
     assert (many.stats["energies"] == again.stats["energies"]).all()
     assert (many.stats["round_trips"] == again.stats["round_trips"]).all()
@@ -87,7 +88,7 @@ def test_a_deadline_and_an_interruption_keep_the_best(monkeypatch):
     trace = temper(GLASS, RUNGS, sweeps=10**9, record_every=10**6, deadline=time.time() + 0.2)
     assert trace.stopped == "deadline"
     assert trace.best_energy == pytest.approx(GLASS.energy(trace.best[None])[0], rel=1e-12)
-    monkeypatch.setattr(replicas, "PROPOSALS", 100 * kernels.WIDTH * SIZE)
+    monkeypatch.setattr(replicas, "PIECE", 100 * Lanes(GLASS, len(RUNGS), 0).work)
 
     def interrupt(*_):
         raise KeyboardInterrupt

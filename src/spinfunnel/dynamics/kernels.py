@@ -10,24 +10,18 @@ the number of threads.
 Fields are float32: exact for integer couplings, and recomputed every `REFRESH` sweeps for others. A uniform
 number has 24 bits, so what is less likely than 6e-8 never happens.
 
-This is plain Python until `compiled()` is called; its machine code is kept in the user's cache folder.
-Everything that is compiled is in this file, for numba looks at no other when it decides what is stale.
+These are plain functions, to be compiled by `maths.compiling`. What a lane does is the same, to the bit, for
+any number of lanes.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import lru_cache
-from types import FunctionType
 from typing import Any
 
 import numpy as np
 
-from spinfunnel.core import cache_folder
-
-#: Replicas in a block. Measured on the 3D +-J glass: 0.3, 0.5, 0.73 and 0.73 flips/ns for 16, 32, 64, 128.
+#: Replicas in a block, unless another number is compiled in. Measured on the 3D +-J glass: 0.3, 0.5, 0.73 and
+#: 0.73 flips/ns for 16, 32, 64, 128.
 WIDTH = 64
 #: Sweeps between two computations of the local fields from nothing.
 REFRESH = 256
@@ -284,70 +278,3 @@ def temper(
             record += 1
         exchange(now.ravel(), betas, (done + t) % 2, lane_at, came_from, swap_rng, tried, swapped, trips)
     return int(accepted)
-
-
-@dataclass(frozen=True)
-class Kernels:
-    """The two compiled loops, and the seconds it took to compile them or to find them in the cache."""
-
-    run: Callable[..., int]
-    temper: Callable[..., int]
-    seconds: float
-
-
-#: What is compiled, callees first; with the argument types all is compiled at once, and its time is known.
-_STREAMS = "uint32[{}::1],uint32[::1],boolean,boolean,"
-_GRAPH = "float32[::1],int64[::1],int64[::1],float32[::1],float32[:,::1],"
-SIGNATURES: dict[str, str] = {
-    "uniform": "",
-    "power_of_two": "",
-    "refresh": "",
-    "sweep": "",
-    "energy": "",
-    "keep_best": "",
-    "exchange": "",
-    "run": "int64(float32[:,::1],float32[:,::1],float32[::1],"
-    + _STREAMS.format("")
-    + _GRAPH
-    + "float32[::1],int64,int64,float64[:,::1],int8[:,:,::1],int8[:,::1],float64[::1])",
-    "temper": "int64(float32[:,:,::1],float32[:,:,::1],"
-    + _STREAMS.format(":,")
-    + _GRAPH
-    + "float64[::1],int64,int64,int64,int64[:,::1],int64[::1],uint32[::1],int64[::1],int64[::1],int64[::1],"
-    + "float64[:,:,::1],int8[:,:,:,::1],int8[:,:,::1],float64[:,::1])",
-}
-
-
-def compile_all(source: Mapping[str, Any], *, cache: bool) -> Kernels:
-    """Compile the functions in `source` that `SIGNATURES` names; they call each other, compiled."""
-    import numba
-
-    began = time.perf_counter()
-    compiled = dict(source)
-    settings: Any = numba.config
-    users = settings.CACHE_DIR
-    try:
-        cache_folder().mkdir(parents=True, exist_ok=True)
-    except OSError:
-        cache = False  # every process compiles anew, nothing else is lost
-    # only while these functions look up where their cache is: the user's own are cached where they were
-    settings.CACHE_DIR = str(cache_folder() / "numba")
-    try:
-        for name, signature in SIGNATURES.items():
-            plain = source[name]
-            function = FunctionType(plain.__code__, compiled, name)
-            function.__module__, function.__qualname__ = plain.__module__, name
-            given = ([signature], cache) if signature else (None, False)
-            compiled[name] = numba.jit(
-                given[0], nopython=True, nogil=True, cache=given[1],
-                fastmath={"contract", "nsz"}, error_model="numpy",
-            )(function)  # fmt: skip
-    finally:
-        settings.CACHE_DIR = users
-    return Kernels(compiled["run"], compiled["temper"], time.perf_counter() - began)
-
-
-@lru_cache(1)
-def compiled() -> Kernels:
-    """Give the compiled kernels."""
-    return compile_all(globals(), cache=True)

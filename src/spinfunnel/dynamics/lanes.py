@@ -10,15 +10,27 @@ import numpy as np
 from spinfunnel.core import Array, seeds
 from spinfunnel.dynamics import kernels
 from spinfunnel.dynamics.replicas import Ladders, Order, Replicas, Rule
+from spinfunnel.maths.compiling import compiled
 from spinfunnel.maths.random_numbers import streams
 from spinfunnel.systems.protocols import Pairwise
 
 #: From this share of all pairs coupled on, couplings are kept as a matrix, if they are not more than this.
 DENSE, MOST_ENTRIES = 0.25, 10**8
+#: What a proposal costs in blocks of so many lanes (3D +-J glass): all lanes are moved, wanted or not.
+NANOSECONDS = {64: 1.5, 16: 3.0, 1: 14.0}
+
+
+def width_for(replicas: int) -> int:
+    """Give the lanes of a block with which so many replicas are swept soonest.
+
+    >>> [width_for(replicas) for replicas in (1, 4, 20, 1000)]
+    [1, 16, 64, 64]
+    """
+    return min(NANOSECONDS, key=lambda width: -(-replicas // width) * width * NANOSECONDS[width])
 
 
 class Lanes(Replicas):
-    """R replicas of N spins coupled in pairs, each with its own random numbers, in blocks of `kernels.WIDTH`.
+    """R replicas of N spins coupled in pairs, each with its own random numbers, in blocks of `width`.
 
     Couplings are scaled by a power of two, `unit`, so that float32 holds them; energies are given back in
     the system's own unit. What pads the last block is moved too, and never shown.
@@ -34,7 +46,7 @@ class Lanes(Replicas):
         rule: Rule = "metropolis",
     ) -> None:
         super().__init__(system, replicas)
-        width = kernels.WIDTH
+        self.width = width = width_for(replicas)
         self.size, self.order = system.size, order
         self.blocks = -(-replicas // width)
         lanes = self.blocks * width
@@ -56,8 +68,8 @@ class Lanes(Replicas):
         self.how = (order == "random", rule == "heat bath")
         self.kept = self.spins.astype(np.int8)
         self.best_energy = np.full((self.blocks, width), np.inf)
-        self.proposals = self.work = self.spins.size
-        self.compile_seconds = kernels.compiled().seconds
+        self.proposals = self.spins.size
+        self.work = NANOSECONDS[width] * self.proposals
 
     def _matrix(self, system: Pairwise) -> Array:
         """Give the couplings (N, N) if so many spins are coupled that it pays, else an empty matrix."""
@@ -70,7 +82,7 @@ class Lanes(Replicas):
         return matrix
 
     def _blocks(self, x: Array, dtype: type) -> Array:
-        blocked = x.reshape(self.blocks, kernels.WIDTH, self.size).transpose(0, 2, 1)
+        blocked = x.reshape(self.blocks, self.width, self.size).transpose(0, 2, 1)
         return np.ascontiguousarray(blocked, dtype=dtype)
 
     def _replicas(self, blocked: Array) -> Array:
@@ -91,8 +103,8 @@ class Lanes(Replicas):
         self, beta: float | Array, schedule: Array, *, every: int, keep_states: bool = False, threads: int = 1
     ) -> tuple[Array, Array]:
         """Sweep as `Replicas` says; each thread takes a block at a time."""
-        run = kernels.compiled().run
-        sweeps, width = len(schedule), kernels.WIDTH
+        run = compiled(kernels.run, {"WIDTH": self.width})
+        sweeps, width = len(schedule), self.width
         records = (self.done + sweeps) // every - self.done // every
         energies = np.empty((self.blocks, records, width))
         states = np.empty((self.blocks, records if keep_states else 0, self.size, width), dtype=np.int8)
@@ -103,10 +115,11 @@ class Lanes(Replicas):
         schedule = np.asarray(schedule, np.float32)
 
         def one(b: int) -> int:
-            return run(
+            made: int = run(
                 self.spins[b], self.local[b], betas[b], self.rng[b], orders[b], *self.how, *self.graph,
                 schedule, self.done, every, energies[b], states[b], self.kept[b], self.best_energy[b],
             )  # fmt: skip
+            return made
 
         if threads > 1 and self.blocks > 1:
             with ThreadPoolExecutor(threads) as pool:
@@ -125,7 +138,7 @@ class Lanes(Replicas):
         records = (self.done + rounds) // every - self.done // every
         energies = np.empty((records, *ladders.at.T.shape))
         states = np.empty((records, kept, len(ladders.at), self.size), dtype=np.int8)
-        self.accepted += kernels.compiled().temper(
+        self.accepted += compiled(kernels.temper, {"WIDTH": self.width})(
             self.spins, self.local, self.rng, self.sites, *self.how, *self.graph,
             self.unit * ladders.betas, rounds, self.done, every, ladders.at, ladders.came_from, ladders.rng,
             ladders.tried, ladders.swapped, ladders.trips, energies, states, self.kept, self.best_energy,

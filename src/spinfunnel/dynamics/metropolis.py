@@ -6,13 +6,15 @@ Sources: Metropolis et al., J. Chem. Phys. 21 (1953) 1087; Glauber, J. Math. Phy
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from spinfunnel.core import Trace
 from spinfunnel.dynamics import kernels
 from spinfunnel.dynamics.engines import replicas_of
-from spinfunnel.dynamics.replicas import NEVER, Order, Progress, Rule, pieces, positive, whole
+from spinfunnel.dynamics.replicas import NEVER, Order, Progress, Replicas, Rule, pieces, positive, whole
 from spinfunnel.systems.protocols import System
 
 
@@ -48,10 +50,36 @@ def metropolis(
         BadInput: if the temperature is not positive, a count is below one, or the system has neither
             couplings nor moves.
     """
-    beta = 1 / positive(temperature)
-    whole(sweeps=sweeps, replicas=replicas, burn_in=burn_in, record_every=record_every, threads=threads)
+    whole(replicas=replicas)
     them = replicas_of(system, replicas, seed, order=order, rule=rule)
-    energies, states = [np.empty((0, replicas))], [them.final[None][:0]]
+    return sample(
+        them, temperature, sweeps=sweeps, seed=seed, burn_in=burn_in, record_every=record_every,
+        keep_states=keep_states, threads=threads, deadline=deadline, progress=progress,
+        stats=lambda: {"order": them.order, "rule": rule},
+    )  # fmt: skip
+
+
+def sample(
+    them: Replicas,
+    temperature: float,
+    *,
+    sweeps: int,
+    seed: int,
+    burn_in: int,
+    record_every: int,
+    keep_states: bool,
+    threads: int,
+    deadline: float | None,
+    progress: Progress | None,
+    stats: Callable[[], dict[str, Any]],
+    unit: str = "sweeps",
+) -> Trace:
+    """Move replicas of any engine at one temperature, as `metropolis` says; `stats()` is asked at the end."""
+    beta = 1 / positive(temperature)
+    whole(sweeps=sweeps, burn_in=burn_in, record_every=record_every, threads=threads)
+    compiling = time.perf_counter()
+    records = [them.sweep(beta, np.empty(0), every=record_every, keep_states=keep_states)]
+    compile_seconds = time.perf_counter() - compiling
     began, stopped, at = time.process_time(), "finished", 0
     try:
         for count in pieces(burn_in, them.work, deadline):
@@ -61,33 +89,27 @@ def metropolis(
             new = them.sweep(
                 beta, np.ones(count), every=record_every, keep_states=keep_states, threads=threads
             )
+            records.append(new)
             at += count
-            energies.append(new[0])
-            states.append(new[1])
             if progress:
-                progress(at, sweeps, "sweeps")
+                progress(at, sweeps, unit)
         stopped = "finished" if at == sweeps else "deadline"
     except KeyboardInterrupt:
         stopped = "interrupted"
     seconds = time.process_time() - began
-    kept = np.concatenate(energies)
+    energies, states = (np.concatenate(parts) for parts in zip(*records, strict=True))
     best, lowest = them.lowest()
     first = int(np.argmin(lowest))
     return Trace(
-        times=record_every * np.arange(1, len(kept) + 1),
-        temperatures=np.full(len(kept), float(temperature)),
-        energies=kept,
+        times=record_every * np.arange(1, len(energies) + 1),
+        temperatures=np.full(len(energies), float(temperature)),
+        energies=energies,
         final=them.final,
         best=best[first],
         best_energy=float(lowest[first]),
         accepted=them.share_accepted(),
         stopped=stopped,
         seed=seed,
-        states=np.concatenate(states) if keep_states else None,
-        stats={
-            "compile_seconds": them.compile_seconds,
-            "cpu_seconds": seconds,
-            "order": them.order,
-            "rule": rule,
-        },
+        states=states if keep_states else None,
+        stats={"compile_seconds": compile_seconds, "cpu_seconds": seconds} | stats(),
     )

@@ -27,8 +27,8 @@ Rule: TypeAlias = Literal["metropolis", "heat bath"]
 #: Called as progress(done, total, name), as everywhere.
 Progress = Callable[[float, float, str], None]
 
-#: Proposals, of about a nanosecond each, between two looks at the clock.
-PROPOSALS = 5e7
+#: Nanoseconds of work, about, between two looks at the clock.
+PIECE = 5e7
 #: No record before the end of time.
 NEVER = 2**62
 
@@ -63,8 +63,7 @@ class Replicas(ABC):
         replicas: R.
         order: in which sites are taken, `sequential` or `random`.
         proposals: moves that one sweep of all replicas proposes, with those that are never shown.
-        work: what such a sweep costs, in proposals of about a nanosecond (for `pieces`).
-        compile_seconds: what it took to compile the loops, or to find them in the cache.
+        work: about how many nanoseconds such a sweep takes.
         done: sweeps made; a record falls on each multiple of `every`.
         accepted: moves accepted.
         proposed: moves proposed.
@@ -73,7 +72,6 @@ class Replicas(ABC):
     order: Order
     proposals: int
     work: float
-    compile_seconds: float
 
     def __init__(self, system: System, replicas: int) -> None:
         self.system, self.replicas = system, replicas
@@ -85,7 +83,8 @@ class Replicas(ABC):
     ) -> tuple[Array, Array]:
         """Sweep len(schedule) times at inverse temperatures beta * schedule; beta is one, or one each (R,).
 
-        Gives the records due: total energies (records, R), and states (records or 0, R, *shape).
+        Gives the records due: total energies (records, R), and states (records or 0, R, *shape). An empty
+        schedule moves nothing, but what is compiled is compiled then.
         """
 
     @property
@@ -122,6 +121,7 @@ class Replicas(ABC):
         beta, once = np.empty(self.replicas), np.ones(1)
         energies = [np.empty((0, *ladders.at.T.shape))]
         states = [self.final[ladders.at.T[rungs - kept :]][None][:0]]
+        self.sweep(1.0, np.empty(0), every=1)
         for _ in range(rounds):
             beta[ladders.at] = ladders.betas
             now = self.sweep(beta, once, every=1)[0][0]
@@ -134,8 +134,8 @@ class Replicas(ABC):
 
 
 def pieces(total: int, work: float, deadline: float | None) -> Iterator[int]:
-    """Cut `total` sweeps of `work` proposals each into pieces, until `deadline` (a `time.time()`)."""
-    size = max(1, int(PROPOSALS / work))
+    """Cut `total` sweeps of about `work` nanoseconds each into pieces, until `deadline` (a `time.time()`)."""
+    size = max(1, int(PIECE / work))
     for begin in range(0, total, size):
         if deadline is not None and time.time() >= deadline:
             return

@@ -105,7 +105,9 @@ def temper(
     them = replicas_of(system, ladders * count, seed, tempered=True)
     places = Ladders.of(rungs, ladders, seed)
     kept = count if keep_states == "all" else int(keep_states)
-    records: list[tuple[Array, Array]] = []
+    compiling = time.perf_counter()
+    records = [them.temper(places, 0, every=NEVER, kept=kept)]
+    compile_seconds = time.perf_counter() - compiling
     began, stopped, at = time.process_time(), "finished", 0
     try:
         for number in pieces(burn_in, them.work, deadline):
@@ -120,7 +122,6 @@ def temper(
         stopped = "finished" if at == sweeps else "deadline"
     except KeyboardInterrupt:
         stopped = "interrupted"
-    records = records or [them.temper(places, 0, every=NEVER, kept=kept)]
     energies, states = (np.concatenate(parts) for parts in zip(*records, strict=True))
     best, lowest = them.lowest()
     first = int(np.argmin(lowest))
@@ -141,7 +142,7 @@ def temper(
             "acceptance": places.swapped / np.maximum(places.tried, 1),
             "round_trips": places.trips,
             "lowest": lowest.reshape(ladders, count).min(axis=1),
-            "compile_seconds": them.compile_seconds,
+            "compile_seconds": compile_seconds,
             "cpu_seconds": time.process_time() - began,
         }
         | ({"states": states} if keep_states == "all" else {}),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import Any
@@ -109,9 +108,6 @@ class Walkers(Replicas):
         self.energy = np.zeros(replicas)
         self.heat_bath = rule == "heat bath"
         self.kept, self.best_energy = self.x.copy(), np.full(replicas, np.inf)
-        began = time.perf_counter()
-        self.sweep(1.0, np.empty(0), every=1)
-        self.compile_seconds = time.perf_counter() - began
 
     @property
     def final(self) -> Array:

@@ -19,11 +19,12 @@ from spinfunnel.core import cache_folder
 Given: TypeAlias = tuple[tuple[str, Any], ...]
 
 
-def compiled(plain: Callable[..., Any], given: Mapping[str, Callable[..., Any]] | None = None) -> Any:
+def compiled(plain: Callable[..., Any], given: Mapping[str, Any] | None = None) -> Any:
     """Compile a plain function, and the plain functions of ours that it calls by name.
 
     `given` replaces what names stand for in it: a loop written for any `propose` is compiled for that of one
-    system. Machine code is kept for the next process, and not used once a file that it came from changes.
+    system, and one over `WIDTH` lanes for so many. Machine code is kept for the next process, and not used
+    once a file that it came from changes.
 
     >>> def twice(x): return 2 * x
     >>> def loop(x): return step(step(x))
@@ -38,9 +39,9 @@ def _compiled(plain: Any, given: Given) -> Any:
     import numba
 
     called = {name: _compiled(value, used) for name, value, used in _called(plain, given)}
-    function = FunctionType(plain.__code__, {**plain.__globals__, **called}, plain.__name__)
+    function = FunctionType(plain.__code__, {**plain.__globals__, **dict(given), **called}, plain.__name__)
     function.__module__ = plain.__module__
-    label = [plain.__qualname__, *(f"{key} {value.__module__} {value.__qualname__}" for key, value in given)]
+    label = [plain.__qualname__, *(f"{key} {_label(value)}" for key, value in given)]
     function.__qualname__ = re.sub(r"\W+", "_", " ".join(label))
     settings: Any = numba.config
     users = settings.CACHE_DIR
@@ -57,6 +58,10 @@ def _compiled(plain: Any, given: Given) -> Any:
         )(function)
     finally:
         settings.CACHE_DIR = users
+
+
+def _label(value: Any) -> str:
+    return f"{value.__module__} {value.__qualname__}" if isinstance(value, FunctionType) else str(value)
 
 
 def _called(plain: Any, given: Given) -> list[tuple[str, Any, Given]]:
