@@ -96,7 +96,8 @@ MODEL = (
     '{"type": "BinaryQuadraticModel", "version": {"bqm_schema": "3.0.0"}, "use_bytes": false, "index_type": '
     '"int32", "bias_type": "float64", "num_variables": 4, "num_interactions": 4, "variable_labels": '
     '[0, 1, 2, 3], "variable_type": "KIND", "offset": 1.5, "info": {}, "linear_biases": '
-    '[0.5, 0.0, -1.0, 0.25], "quadratic_biases": [-1.0, 0.5, 2.0, -1.5], "quadratic_head": [0, 0, 1, 2], "quadratic_tail": '
+    '[0.5, 0.0, -1.0, 0.25], "quadratic_biases": [-1.0, 0.5, 2.0, -1.5], "quadratic_head": [0, 0, 1, 2], '
+    '"quadratic_tail": '
     "[1, 3, 2, 3]}"
 )
 TEXT = "# vartype=KIND\n0 0 0.5\n0 1 -1\n0 3 .5\n1 2 2.0\n2 2 -1.0\n2 3 -1.5\n3 3 .25\n"

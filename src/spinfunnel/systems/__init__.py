@@ -17,6 +17,7 @@ from spinfunnel.core import BadInput
 from spinfunnel.systems.lattices import ea, ising1d, ising2d, ising3d, ising_triangular
 from spinfunnel.systems.lennard_jones import lj
 from spinfunnel.systems.mean_field import hopfield, mattis, sk
+from spinfunnel.systems.committees import committee, perceptron, teacher
 from spinfunnel.systems.planted import nishimori, tiles2d, tiles3d, wishart
 from spinfunnel.systems.protocols import System
 from spinfunnel.systems.rem import rem
@@ -40,6 +41,9 @@ MAKERS: Mapping[str, Callable[..., System]] = {
     "nishimori": nishimori,
     "spherical-pspin": spherical_pspin,
     "lj": lj,
+    "perceptron": perceptron,
+    "committee": committee,
+    "teacher": teacher,
     "mueller-brown": mueller_brown,
     "curvy-valley": curvy_valley,
     "double-well": double_well,
@@ -57,6 +61,9 @@ SIZES: Mapping[str, int] = {
     "tiles3d": 8,
     "nishimori": 16,
     "lj": 38,
+    "perceptron": 101,
+    "committee": 99,
+    "teacher": 101,
     "mueller-brown": 2,
     "curvy-valley": 2,
     "double-well": 2,
