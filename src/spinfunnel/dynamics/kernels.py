@@ -27,18 +27,20 @@ WIDTH = 64
 REFRESH = 256
 
 
-def uniform(rng: Any, lane: int, lanes: int) -> Any:
-    """Draw 32 random bits from a lane's own xoshiro128++; rng (4 * lanes,) uint32 moves on."""
-    a, b = rng[lane], rng[lanes + lane]
-    c, d = rng[2 * lanes + lane], rng[3 * lanes + lane]
+def turned(a: Any, b: Any, c: Any, d: Any) -> Any:
+    """Give 32 random bits of a xoshiro128++ in the state (a, b, c, d), and its next state."""
     total = np.uint32(a + d)
     bits = np.uint32(np.uint32((total << np.uint32(7)) | (total >> np.uint32(25))) + a)
     c = np.uint32(c ^ a)
     d = np.uint32(d ^ b)
-    rng[lane] = np.uint32(a ^ d)
-    rng[2 * lanes + lane] = np.uint32(c ^ np.uint32(b << np.uint32(9)))
-    rng[lanes + lane] = np.uint32(b ^ c)
-    rng[3 * lanes + lane] = np.uint32((d << np.uint32(11)) | (d >> np.uint32(21)))
+    turn = np.uint32((d << np.uint32(11)) | (d >> np.uint32(21)))
+    return bits, np.uint32(a ^ d), np.uint32(b ^ c), np.uint32(c ^ np.uint32(b << np.uint32(9))), turn
+
+
+def uniform(rng: Any, lane: int, lanes: int) -> Any:
+    """Draw 32 random bits from a lane's own generator; rng (4 * lanes,) uint32 moves on."""
+    bits, a, b, c, d = turned(rng[lane], rng[lanes + lane], rng[2 * lanes + lane], rng[3 * lanes + lane])
+    rng[lane], rng[lanes + lane], rng[2 * lanes + lane], rng[3 * lanes + lane] = a, b, c, d
     return bits
 
 
@@ -144,6 +146,42 @@ def sweep(
             for lane in range(change.shape[0]):  # a constant here would be unrolled, not vectorised
                 field[lane] += coupling * change[lane]
     return int(accepted)
+
+
+def sweep_one(
+    spins: Any, local: Any, beta: Any, rng: Any, order: Any, at_random: bool, heat_bath: bool,
+    indptr: Any, indices: Any, couplings: Any, matrix: Any,
+) -> int:  # fmt: skip
+    """Do what `sweep` does, to the bit, in a block of one lane: no exponential where none is needed."""
+    n, accepted = spins.shape[0], 0
+    s, h = spins.reshape(n), local.reshape(n)
+    scale = np.float32(-2.8853900817779268) * beta[0]
+    a, b, c, d = rng[0], rng[1], rng[2], rng[3]
+    for step in range(n):
+        i: Any = step
+        if at_random:
+            i = np.int64((np.uint64(uniform(order, 0, 1)) * np.uint64(n)) >> np.uint64(32))
+        bits, a, b, c, d = turned(a, b, c, d)
+        u = (np.float32(np.int32(bits >> np.uint32(8))) + np.float32(0.5)) * np.float32(2.0**-24)
+        x = scale * s[i] * h[i]
+        if heat_bath:
+            p = power_of_two(-abs(x))
+            p = (p if x < np.float32(0) else np.float32(1)) / (np.float32(1) + p)
+        else:
+            p = np.float32(1) if x >= np.float32(0) else power_of_two(x)
+        if u < p:
+            accepted += 1
+            change = np.float32(-2) * s[i]
+            s[i] += change
+            if matrix.shape[0]:
+                row = matrix[i]
+                for j in range(n):
+                    h[j] += row[j] * change
+            else:
+                for k in range(indptr[i], indptr[i + 1]):
+                    h[indices[k]] += couplings[k] * change
+    rng[0], rng[1], rng[2], rng[3] = a, b, c, d
+    return accepted
 
 
 def energy(spins: Any, local: Any, fields: Any, dense: bool, out: Any) -> None:

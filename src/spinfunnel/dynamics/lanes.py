@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from spinfunnel.systems.protocols import Pairwise
 #: From this share of all pairs coupled on, couplings are kept as a matrix, if they are not more than this.
 DENSE, MOST_ENTRIES = 0.25, 10**8
 #: What a proposal costs in blocks of so many lanes (3D +-J glass): all lanes are moved, wanted or not.
-NANOSECONDS = {64: 1.5, 16: 3.0, 1: 14.0}
+NANOSECONDS = {64: 1.5, 16: 3.0, 1: 8.0}
 
 
 def width_for(replicas: int) -> int:
@@ -47,6 +48,7 @@ class Lanes(Replicas):
     ) -> None:
         super().__init__(system, replicas)
         self.width = width = width_for(replicas)
+        self.given: dict[str, Any] = {"WIDTH": width} | ({"sweep": kernels.sweep_one} if width == 1 else {})
         self.size, self.order = system.size, order
         self.blocks = -(-replicas // width)
         lanes = self.blocks * width
@@ -103,7 +105,7 @@ class Lanes(Replicas):
         self, beta: float | Array, schedule: Array, *, every: int, keep_states: bool = False, threads: int = 1
     ) -> tuple[Array, Array]:
         """Sweep as `Replicas` says; each thread takes a block at a time."""
-        run = compiled(kernels.run, {"WIDTH": self.width})
+        run = compiled(kernels.run, self.given)
         sweeps, width = len(schedule), self.width
         records = (self.done + sweeps) // every - self.done // every
         energies = np.empty((self.blocks, records, width))
@@ -138,7 +140,7 @@ class Lanes(Replicas):
         records = (self.done + rounds) // every - self.done // every
         energies = np.empty((records, *ladders.at.T.shape))
         states = np.empty((records, kept, len(ladders.at), self.size), dtype=np.int8)
-        self.accepted += compiled(kernels.temper, {"WIDTH": self.width})(
+        self.accepted += compiled(kernels.temper, self.given)(
             self.spins, self.local, self.rng, self.sites, *self.how, *self.graph,
             self.unit * ladders.betas, rounds, self.done, every, ladders.at, ladders.came_from, ladders.rng,
             ladders.tried, ladders.swapped, ladders.trips, energies, states, self.kept, self.best_energy,
