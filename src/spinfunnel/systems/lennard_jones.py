@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from spinfunnel.core import Array, BadInput, seeds
+from spinfunnel.core import Array, BadInput, Calibration, CalibrationRow, seeds
 from spinfunnel.maths.compiling import compiled
 from spinfunnel.maths.random_numbers import below, uniform
 from spinfunnel.systems.protocols import Metric, Moves, Native, Smooth
@@ -284,3 +285,38 @@ def decahedron() -> Array:
         for i in range(s == 3, s)
     ]
     return np.array([[*at, z - (4 - s) / 2] for s, at in columns for z in range(5 - s)])
+
+
+def of_minima(seed: int) -> Iterator[CalibrationRow]:
+    """Compare minima with simplices, whose pairs are all at rest, with a spring, and with what is known."""
+
+    def row(atoms: int, quantity: str, found: float, known: float, tolerance: float) -> CalibrationRow:
+        return CalibrationRow.deterministic(
+            "lennard_jones", f"LJ{atoms}", quantity, exact=known, value=found, tolerance=tolerance
+        )
+
+    def curvatures(x: Array) -> Array:
+        """The eigenvalues of the Hessian, ascending."""
+        flat = np.eye(x.size).reshape(-1, *x.shape)
+        columns = lj(len(x)).hvp(np.repeat(x[None], x.size, axis=0), flat)
+        return np.linalg.eigvalsh(columns.reshape(x.size, x.size))
+
+    corners = np.array([[1.0, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]]) * 2 ** (1 / 6) / math.sqrt(8)
+    for atoms in (2, 3, 4):
+        energies, gradients = lj(atoms).energy_and_gradient(corners[None, :atoms])
+        pairs = atoms * (atoms - 1) / 2
+        yield row(atoms, "energy, all pairs at rest", float(energies[0]), -pairs, 1e-12)
+        yield row(atoms, "gradient, all pairs at rest", float(np.abs(gradients).max()), 0, 1e-12)
+    spring = 2 * 72 / 2 ** (1 / 3)
+    yield row(2, "curvature of the bond", float(curvatures(corners[:2])[-1]), spring, 1e-10)
+    for atoms, known in LOWEST_KNOWN.items():
+        x = lj_reference(atoms)
+        energies, gradients = lj(atoms).energy_and_gradient(x[None])
+        modes = curvatures(x)
+        yield row(atoms, "energy of the shape from geometry; literature", float(energies[0]), known, 1e-6)
+        yield row(atoms, "gradient there", float(np.abs(gradients).max()), 0, 1e-5)
+        yield row(atoms, "free motions there", float((np.abs(modes) < 1e-4).sum()), 6, 0)
+        yield row(atoms, "directions down from there", float((modes < -1e-4).sum()), 0, 0)
+
+
+calibrations = (Calibration("minima", "geometry; Wales & Doye (1997), literature", of_minima),)

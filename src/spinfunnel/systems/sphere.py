@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from spinfunnel.core import Array, BadInput, seeds
+from spinfunnel.core import Array, BadInput, Calibration, CalibrationRow, seeds
 from spinfunnel.systems.protocols import Metric, Native, Smooth
 from spinfunnel.systems.spins import checked
 
@@ -161,3 +164,79 @@ def symmetric(tensor: Array) -> Array:
             exchanged += np.swapaxes(tensor, axis, last)
         tensor = exchanged / (last + 1)
     return tensor
+
+
+def _mean(system: str, quantity: str, sample: Array, known: float, cap: float) -> CalibrationRow:
+    error = float(sample.std(ddof=1) / math.sqrt(len(sample)))
+    return CalibrationRow.measured(
+        "sphere", system, quantity, exact=known, value=float(sample.mean()), error=error, cap=cap
+    )
+
+
+def of_covariance(seed: int, draws: int) -> Iterator[CalibrationRow]:
+    """Average H H' over couplings, at two points of a known overlap."""
+    n = 6
+    for p, q in itertools.product((2, 3, 4), (1.0, 0.7, -0.6)):
+        glasses = [spherical_pspin(n, seeds(seed, "covariance", p, q, i), p=p) for i in range(draws)]
+        x, y = glasses[0].random(2, seeds(seed, p, q))[:, None]
+        y = glasses[0].settle(glasses[0].tangent(x, y))  # at a right angle
+        pair = np.concatenate([x, q * x + math.sqrt(1 - q * q) * y])
+        product = np.array([np.prod(glass.energy(pair)) for glass in glasses]) / n
+        yield _mean(f"spherical p-spin, p {p}, N {n}", f"E H H'/N at q = {q}", product, q**p, 0.08)
+
+
+def of_curvature(seed: int, draws: int) -> Iterator[CalibrationRow]:
+    """Average powers of gradient and Hessian at a random point, over couplings, against closed forms.
+
+    The Hessian is -p u and, independently, a GOE matrix of M = N - 1 rows with variance v = p (p - 1)/N off
+    the diagonal: E tr G^2/M = v N = p (p - 1), and E tr G^4/M = v^2 (2 M^2 + 5 M + 5). That is the semicircle
+    of radius 2 sqrt(p (p - 1)), to all orders in 1/N.
+    """
+    for p, n in ((3, 16), (4, 10)):
+        rows = []
+        for i in range(2 * draws):
+            glass = spherical_pspin(n, seeds(seed, "curvature", p, i), p=p)
+            x = np.repeat(glass.random(1, seed), n, axis=0)
+            energy, gradient = glass.energy_and_gradient(x[:1])
+            hessian, u = glass.hvp(x, np.eye(n)), float(energy[0]) / n
+            centred = hessian + p * u * (np.eye(n) - np.outer(x[0], x[0]) / n)
+            two = centred @ centred
+            rows.append([(gradient**2).sum(), *(np.trace(a) for a in (centred, two, two @ two))])
+        name, v, m = f"spherical p-spin, p {p}, N {n}", p * (p - 1) / n, n - 1
+        squares, first, second, _ = np.array(rows[:draws]).T / m
+        fourth = np.array(rows[draws:])[:, 3] / m  # of other draws, since it goes with the second
+        yield _mean(name, "gradient squared, a direction", squares, p, 0.03 * p)
+        yield _mean(name, "Hessian and p u, mean eigenvalue", first, 0, 0.05)
+        yield _mean(name, "its square", second, v * n, 0.03 * v * n)
+        known = v**2 * (2 * m**2 + 5 * m + 5)
+        yield _mean(name, "its fourth power", fourth, known, 0.05 * known)
+
+
+def of_pairs(seed: int) -> Iterator[CalibrationRow]:
+    """Compare p = 2 with the eigenvectors of the couplings: they are all the stationary points there are."""
+    n = 40
+    glass, name = spherical_pspin(n, seed, p=2), f"spherical p-spin, p 2, N {n}"
+    values, vectors = np.linalg.eigh(glass.couplings)
+    x, levels = math.sqrt(n) * vectors.T, values / math.sqrt(n)
+
+    def row(quantity: str, found: float, known: float = 0.0) -> CalibrationRow:
+        return CalibrationRow.deterministic(
+            "sphere", name, quantity, exact=known, value=found, tolerance=1e-10
+        )
+
+    energies, gradients = glass.energy_and_gradient(x)
+    yield row("ground energy per spin: the lowest eigenvalue", energies[0] / n, levels[0])
+    yield row("gradient at all eigenvectors", float(np.abs(gradients).max()))
+    for i in (0, 7):
+        curved = np.linalg.eigvalsh(glass.hvp(np.repeat(x[i : i + 1], n, axis=0), np.eye(n)))
+        known = np.sort(2 * (levels - levels[i]))
+        yield row(f"Hessian at eigenvector {i}", float(np.abs(curved - known).max()))
+    lowest = float(glass.energy(glass.random(1000, seed)).min()) / n
+    yield row("random points below the ground state", max(0.0, levels[0] - lowest))
+
+
+calibrations = (
+    Calibration("covariance", "E H H' = N q^p", lambda seed: of_covariance(seed, 1000)),
+    Calibration("curvature", "moments of the GOE, exactly", lambda seed: of_curvature(seed, 500)),
+    Calibration("pairs", "eigenvectors of the couplings", of_pairs),
+)

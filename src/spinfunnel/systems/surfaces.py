@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
 
-from spinfunnel.core import Array, BadInput, seeds
+from spinfunnel.core import Array, BadInput, Calibration, CalibrationRow, seeds
 from spinfunnel.systems.protocols import Metric, Smooth
 
 #: Energies (batch,), gradients (batch, 2) and Hessians (batch, 2, 2) of x (batch, 2).
@@ -111,7 +111,7 @@ def stationary_points(surface: Surface, *, starts: int = 41) -> tuple[Stationary
         Stationary(point, float(energy), int((np.linalg.eigvalsh(hessian) < 0).sum()))
         for point, energy, hessian in zip(x[first], energies, hessians, strict=True)
     ]
-    return tuple(sorted(found, key=lambda point: (point.energy, *point.x)))
+    return tuple(sorted(found, key=lambda point: (round(point.energy, 9), *point.x)))
 
 
 def two_coordinates(name: str, size: int) -> None:
@@ -207,3 +207,66 @@ def valley(name: str, convention: str, *, half: float, wave: float, images: Arra
 
     edge = np.array([1.5 * half, 2.0])
     return Surface(name, convention, jet, np.stack([-edge, edge]), images)
+
+
+#: Minima and saddles of the Mueller-Brown surface, literature: Mueller & Brown (1979), as quoted everywhere.
+LITERATURE = (
+    (-0.558, 1.442, -146.700),
+    (0.623, 0.028, -108.167),
+    (-0.050, 0.467, -80.768),
+    (0.212, 0.293, -72.249),
+    (-0.822, 0.624, -40.665),
+)
+
+
+def four_terms(x: complex, y: complex) -> complex:
+    """Give the Mueller-Brown energy, term by term as printed, at coordinates that may be complex."""
+    return complex(
+        -200 * np.exp(-((x - 1) ** 2) - 10 * y**2)
+        - 100 * np.exp(-(x**2) - 10 * (y - 0.5) ** 2)
+        - 170 * np.exp(-6.5 * (x + 0.5) ** 2 + 11 * (x + 0.5) * (y - 1.5) - 6.5 * (y - 1.5) ** 2)
+        + 15 * np.exp(0.7 * (x + 1) ** 2 + 0.6 * (x + 1) * (y - 1) + 0.7 * (y - 1) ** 2)
+    )
+
+
+def of_stationary_points(seed: int) -> Iterator[CalibrationRow]:
+    """Compare all stationary points with closed forms, with another solver, and with what was printed."""
+    from scipy.optimize import root
+
+    def row(name: str, quantity: str, found: float, known: float, tolerance: float) -> CalibrationRow:
+        return CalibrationRow.deterministic(
+            "surfaces", name, quantity, exact=known, value=found, tolerance=tolerance
+        )
+
+    def slope(at: Array) -> list[float]:
+        """The gradient by complex steps: no derivative is written down."""
+        tiny = 1e-30
+        x, y = at
+        return [four_terms(x + tiny * 1j, y).imag / tiny, four_terms(x, y + tiny * 1j).imag / tiny]
+
+    name, points = "Mueller-Brown", stationary_points(mueller_brown())
+    yield row(name, "minima", sum(p.index == 0 for p in points), 3, 0)
+    yield row(name, "saddles", sum(p.index == 1 for p in points), 2, 0)
+    for point, (x, y, energy) in zip(points, LITERATURE, strict=False):
+        kind = f"{'saddle' if point.index else 'minimum'} near ({x}, {y})"
+        solved = root(slope, [x, y], tol=1e-14).x
+        yield row(name, f"x of the {kind}", float(point.x[0]), float(solved[0]), 1e-9)
+        yield row(name, f"y of the {kind}", float(point.x[1]), float(solved[1]), 1e-9)
+        yield row(name, f"energy of the {kind}", point.energy, four_terms(*solved).real, 1e-9)
+        yield row(name, f"energy of the {kind}, literature", point.energy, energy, 6e-4)
+    x0 = 5 * math.pi / 2
+    for surface, ends in ((curvy_valley(), (x0, 1.0)), (double_well(), (1.0, 0.0))):
+        points = stationary_points(surface)
+        yield row(surface.name, "stationary points", len(points), 3, 0)
+        for point, sign in zip(points, (-1, 1, 0), strict=False):
+            off = float(np.abs(point.x - np.multiply(sign, ends)).max())
+            kind = "minimum" if sign else "saddle"
+            yield row(surface.name, f"{kind} {sign:+}, distance from where it is", off, 0, 1e-9)
+            yield row(surface.name, f"{kind} {sign:+}, energy", point.energy, float(sign == 0), 1e-12)
+
+
+calibrations = (
+    Calibration(
+        "stationary points", "Mueller & Brown (1979), complex steps, closed forms", of_stationary_points
+    ),
+)
