@@ -226,7 +226,7 @@ def of_integrals(seed: int) -> Iterator[CalibrationRow]:
             name, energy = f"spherical p-spin, p {p}, index {k}", lowest_energy(p, k)
             yield _row(name, f"Theta at -E_{k}, by quadrature", theta(energy, k), 0, 1e-8)
             u = (energy - edge) / 2
-            yield _row(name, f"Theta at u = {u:.4f}", float(complexity(u, p, k)), theta(u, k), 1e-8)
+            yield _row(name, "Theta half way to the threshold", float(complexity(u, p, k)), theta(u, k), 1e-8)
 
 
 def of_freezing(seed: int) -> Iterator[CalibrationRow]:
