@@ -14,15 +14,19 @@ from collections.abc import Callable, Mapping
 from urllib.parse import parse_qsl
 
 from spinfunnel.core import BadInput
+from spinfunnel.systems.chains import go, heteropolymer, hp
+from spinfunnel.systems.committees import committee, perceptron, teacher
 from spinfunnel.systems.lattices import ea, ising1d, ising2d, ising3d, ising_triangular
 from spinfunnel.systems.lennard_jones import lj
 from spinfunnel.systems.mean_field import hopfield, mattis, sk
-from spinfunnel.systems.committees import committee, perceptron, teacher
+from spinfunnel.systems.multiscale import multiscale
 from spinfunnel.systems.planted import nishimori, tiles2d, tiles3d, wishart
 from spinfunnel.systems.protocols import System
-from spinfunnel.systems.rem import rem
+from spinfunnel.systems.pspin import pspin
+from spinfunnel.systems.rem import rem, rem_native
 from spinfunnel.systems.sphere import spherical_pspin
 from spinfunnel.systems.surfaces import curvy_valley, double_well, mueller_brown
+from spinfunnel.systems.xorsat import xorsat
 
 #: Name -> what makes it of a size (L on lattices, else the number of spins), a seed and named parameters.
 MAKERS: Mapping[str, Callable[..., System]] = {
@@ -34,12 +38,19 @@ MAKERS: Mapping[str, Callable[..., System]] = {
     "ea": ea,
     "sk": sk,
     "hopfield": hopfield,
+    "pspin": pspin,
+    "multiscale": multiscale,
     "rem": rem,
+    "rem-native": rem_native,
     "wishart": wishart,
     "tiles2d": tiles2d,
     "tiles3d": tiles3d,
     "nishimori": nishimori,
+    "xorsat": xorsat,
     "spherical-pspin": spherical_pspin,
+    "hp": hp,
+    "go": go,
+    "heteropolymer": heteropolymer,
     "lj": lj,
     "perceptron": perceptron,
     "committee": committee,
@@ -56,10 +67,15 @@ SIZES: Mapping[str, int] = {
     "ising-triangular": 12,
     "ising3d": 8,
     "ea": 8,
+    "multiscale": 32,
     "rem": 16,
+    "rem-native": 16,
     "tiles2d": 16,
     "tiles3d": 8,
     "nishimori": 16,
+    "hp": 20,
+    "go": 25,
+    "heteropolymer": 25,
     "lj": 38,
     "perceptron": 101,
     "committee": 99,

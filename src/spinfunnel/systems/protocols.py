@@ -44,7 +44,7 @@ class System(ABC):
     def random(self, batch: int, seed: int) -> Array:
         """Draw configurations (batch, *shape) where a search begins, the same for one seed.
 
-        Spins are int8, +-1, drawn at infinite temperature; coordinates are float64.
+        Spins are int8, +-1, drawn at infinite temperature; coordinates are float64, on a lattice int64.
         """
 
 
