@@ -78,18 +78,28 @@ def options(
 def diagnose(
     source: Annotated[
         str,
-        typer.Argument(help="A weight file (.safetensors .pt .pth .bin .ckpt .npz), an index, or a folder."),
+        typer.Argument(
+            help="A weight file (.safetensors .pt .pth .bin .ckpt .npz), an index, a folder, or system:NAME."
+        ),
     ],
+    size: Annotated[
+        int | None, typer.Option(help="Of a system: L on lattices, else the number of spins.")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Write report.html, report.json and one CSV a table to this folder.")
     ] = None,
     only: Annotated[str, typer.Option(help="Run only these instruments (names, comma between).")] = "",
     skip: Annotated[str, typer.Option(help="Leave out these instruments (names, comma between).")] = "",
     effort: Annotated[
-        str, typer.Option(help="quick, normal, or full (fresh null draws, every matrix shuffled).")
+        str,
+        typer.Option(
+            help="quick, normal, or full (fresh null draws, all shuffled; more and longer ladders)."
+        ),
     ] = "normal",
-    budget: Annotated[str, typer.Option(help="Begin no further matrix after this long: 90s, 5m, 1h.")] = "",
-    seed: Annotated[int, typer.Option(help="Everything random is derived from it.")] = 0,
+    budget: Annotated[
+        str, typer.Option(help="Begin no further matrix or ladders after this long: 90s, 5m, 1h.")
+    ] = "",
+    seed: Annotated[int, typer.Option(help="Everything random is derived from it, a system too.")] = 0,
     jobs: Annotated[int | None, typer.Option(help="Processes; by default as many as pay off.")] = None,
     columns: Annotated[
         str, typer.Option(help="weightwatcher: add a table of its columns, by its conventions.")
@@ -108,7 +118,7 @@ def diagnose(
         bool, typer.Option("--force", help="Replace files that are not reports of ours.")
     ] = False,
 ) -> None:
-    """Look at a trained model with every instrument that applies, and report, worst first."""
+    """Look at a trained model, or a system, with every instrument that applies, and report, worst first."""
     from spinfunnel.run import LONG, carry_out, plan
 
     if fail_on not in ("", "bad", "warning"):
@@ -119,7 +129,7 @@ def diagnose(
     seconds = _seconds(budget)
     planned = plan(
         source, only=chosen, skip=left_out, effort=_effort(effort), jobs=jobs, slices=slices,
-        also=["weightwatcher"] if columns else [],
+        also=["weightwatcher"] if columns else [], size=size, seed=seed,
     )  # fmt: skip
     for target in (out, figures):
         if target:
@@ -129,7 +139,7 @@ def diagnose(
         if planned.seconds > LONG:
             typer.echo("      what is finished is kept: if interrupted, the same command goes on", err=True)
     with _progress(planned.seconds / planned.jobs > PATIENCE and not as_json) as progress:
-        report = carry_out(planned, budget=seconds, seed=seed, progress=progress, given=_given())
+        report = carry_out(planned, budget=seconds, progress=progress, given=_given())
     try:
         if out:
             _write(report, out, force)

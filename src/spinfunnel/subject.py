@@ -1,37 +1,85 @@
-"""A trained model, and what it can supply to the instruments."""
+"""A trained model, or a system, and what it can supply to the instruments."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from spinfunnel.core import BadInput, Row
 from spinfunnel.matrices import Matrix
-from spinfunnel.readers import read
+from spinfunnel.readers import digest, read
 from spinfunnel.readers.layout import Part, cut, layout
 from spinfunnel.readers.tensors import Weights
+from spinfunnel.systems import spelled
+from spinfunnel.systems import system as named
+from spinfunnel.systems.protocols import Metric, Moves, Pairwise, Planted, System
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What the user pointed at.
+    """What the user pointed at: a trained model, or a system; a system has no weights.
 
     Attributes:
         weights: every tensor of the source, none loaded yet.
         parts: the matrices they hold, in the order of the network's depth.
         account: one row per tensor of the source: analysed, skipped (with its reason) or tied.
+        system: something with an energy, or None.
+        parameters: what the system was asked for with: its parameters and its seed.
+        origin: what `subject_of` makes it of in another process; None if it is only in this one's memory.
     """
 
     weights: Weights
-    parts: tuple[Part, ...]
-    account: list[Row]
+    parts: tuple[Part, ...] = ()
+    account: list[Row] = field(default_factory=list)
+    system: System | None = None
+    parameters: Mapping[str, object] = field(default_factory=dict)
+    origin: tuple[Any, ...] | None = None
 
     @property
     def supplies(self) -> frozenset[str]:
         """The needs of instruments that this subject can meet."""
-        return frozenset({"weights"}) if self.parts else frozenset()
+        system = self.system
+        met = {
+            "weights": bool(self.parts),
+            "system": system is not None,
+            "moves": isinstance(system, Pairwise | Moves),
+            "overlap": isinstance(system, Metric),
+        }
+        return frozenset(need for need, there in met.items() if there)
+
+    @property
+    def digest(self) -> str:
+        """A SHA-256, as hex, of the weights' bytes; of a system, of what it is called and its couplings."""
+        if self.system is None:
+            return digest(self.weights)
+        system, hashed = self.system, hashlib.sha256()
+        hashed.update(repr((self.weights.source, system.name, system.convention, system.shape)).encode())
+        hashed.update(repr(sorted(self.parameters.items())).encode())
+        arrays: tuple[Any, ...] = system.data if isinstance(system, Moves) else ()
+        if isinstance(system, Pairwise):
+            arrays = (system.indptr, system.indices, system.couplings, system.fields)
+        for array in arrays:
+            hashed.update(np.ascontiguousarray(array).tobytes())
+        return hashed.hexdigest()
+
+    def describe(self) -> dict[str, Any]:
+        """Give what a report says of its subject before anything is measured."""
+        known: dict[str, Any] = {
+            "source": self.weights.source,
+            "format": self.weights.format,
+            "parameters": self.weights.parameters,
+            "matrices": len(self.parts),
+            "digest": self.digest,
+            "notes": list(self.weights.notes),
+        }
+        if self.system is not None:
+            known["system"] = {"name": self.system.name, "N": self.system.size, **self.parameters}
+        return known
 
     def load(self, part: Part) -> Matrix:
         """Read one matrix now.
@@ -43,21 +91,32 @@ class Subject:
         return Matrix(part, cut(part, tensor.load()), tensor.dtype)
 
 
-def subject_of(source: Any, *, slices: bool = False) -> Subject:
-    """Make a subject of a path, a torch module, a mapping of arrays, one array, or a subject.
+def subject_of(source: Any, *, slices: bool = False, size: int | None = None, seed: int = 0) -> Subject:
+    """Make a subject of a path, a torch module, a mapping of arrays, one array, a system, or a subject.
 
-    `slices` takes a convolution as one matrix per kernel position instead of unfolding it.
+    `slices` takes a convolution as one matrix per kernel position instead of unfolding it. `size` and `seed`
+    are those of a system that `system:NAME` names.
 
     Raises:
-        BadInput: if the source cannot be read, or is none of these.
+        BadInput: if the source cannot be read, or is none of these; or a size is given to what has its own.
 
     >>> import numpy as np
     >>> subject = subject_of({"head.weight": np.eye(8, 16), "head.bias": np.zeros(8)})
     >>> [part.row_name for part in subject.parts], subject.account[1]["status"]
     (['head.weight'], 'skipped')
+    >>> sorted(subject_of("system:sk", size=16).supplies)
+    ['moves', 'overlap', 'system']
     """
+    if isinstance(source, str) and source.startswith("system:"):
+        _, size, parameters = spelled(source, size)
+        made = named(source, size, seed)
+        return _of_system(source, made, parameters | {"seed": seed}, (source, size, seed))
+    if size is not None:
+        raise BadInput(f"--size is for system:NAME, and {source!s:.80} has its own: leave --size out")
     if isinstance(source, Subject):
         return source
+    if isinstance(source, System):
+        return _of_system(source.name, source, {}, None)
     if hasattr(source, "__array__") and not isinstance(source, type):  # of numpy, PyTorch, JAX or pandas
         if len(source.shape) < 2:
             shape = tuple(source.shape)
@@ -66,11 +125,22 @@ def subject_of(source: Any, *, slices: bool = False) -> Subject:
     if not isinstance(source, str | Path | Mapping) and not _is_module(source):
         raise BadInput(
             f"cannot diagnose an object of type {type(source).__name__}: "
-            "give a path, a torch.nn.Module, a mapping of arrays, or an array"
+            "give a path, a torch.nn.Module, a mapping of arrays, an array, or a system"
         )
     weights = read(source)
     laid_out = layout(weights, slices=slices)
-    return Subject(weights, tuple(laid_out.parts), laid_out.account)
+    origin = None if weights.path is None else (weights.path,)
+    return Subject(weights, tuple(laid_out.parts), laid_out.account, origin=origin)
+
+
+def _of_system(
+    source: str, system: System, parameters: Mapping[str, object], origin: tuple[Any, ...] | None
+) -> Subject:
+    notes = [f"{system.convention}; k_B = 1"]
+    if isinstance(system, Planted):
+        notes.append(f"planted: energy {system.ground_energy:.10g}, the lowest: {system.certificate}")
+    weights = Weights(source, "system", (), notes=tuple(notes))
+    return Subject(weights, system=system, parameters=parameters, origin=origin)
 
 
 def _is_module(source: Any) -> bool:

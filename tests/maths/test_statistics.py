@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import scipy.stats
 
 from spinfunnel.core import BadInput
 from spinfunnel.maths.statistics import (
@@ -7,14 +8,16 @@ from spinfunnel.maths.statistics import (
     autocorrelation_time,
     autoregressive,
     calibrations,
+    drift,
+    jackknife,
     mean_of_replicas,
 )
 
 
 def test_calibrations():
     rows = [row for calibration in calibrations for row in calibration.run(0)]
-    assert len(rows) == 2
-    assert all(row.ok and abs(row.sigma) < 4 for row in rows), rows
+    assert len(rows) == 4
+    assert all(row.ok and abs(row.sigma or 0) < 4 for row in rows), rows
 
 
 def test_the_error_bar_is_the_spread_over_chains():
@@ -51,3 +54,25 @@ def test_replicas_are_the_blocks():
     assert abs(mean.value - 2) < 4 * mean.error
     with pytest.raises(BadInput, match="two or more"):
         mean_of_replicas(series[:, :1])
+
+
+def test_the_jackknife_of_a_mean_is_its_standard_error_and_of_a_square_has_its_slope():
+    x = np.random.default_rng(0).normal(3, 1, size=200)
+    error = x.std(ddof=1) / np.sqrt(200)
+    value, found = jackknife(lambda kept: np.array([x[kept].mean(), x[kept].mean() ** 2]), 200)
+    assert value[0] == x.mean()
+    assert found[0] == pytest.approx(error)
+    assert found[1] == pytest.approx(2 * x.mean() * error, rel=1e-3)
+    with pytest.raises(BadInput, match="two or more"):
+        jackknife(lambda kept: kept, 1)
+
+
+def test_a_drift_is_a_difference_of_halves_in_its_own_errors():
+    x = np.random.default_rng(1).normal(size=(80, 3, 12))
+    moved = x[40:].mean(axis=0) - x[20:40].mean(axis=0)
+    sigma, p = drift(x)
+    assert sigma == pytest.approx(moved.mean(axis=1) / moved.std(axis=1, ddof=1) * np.sqrt(12))
+    assert p == pytest.approx(scipy.stats.ttest_1samp(moved, 0, axis=1).pvalue)
+    assert drift(np.zeros((8, 4)))[0] == 0
+    with pytest.raises(BadInput, match="four records"):
+        drift(np.zeros((3, 4)))

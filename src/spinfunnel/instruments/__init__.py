@@ -14,6 +14,7 @@ NAMES: tuple[str, ...] = (
     "condition",
     "precision",
     "weightwatcher",
+    "thermodynamics",
 )
 
 

@@ -1,12 +1,13 @@
-"""Means of correlated series: how long a chain remembers, and how wrong its mean is.
+"""Means of correlated series: how long a chain remembers, how wrong its mean is, whether it has settled.
 
-Source: Sokal, Monte Carlo Methods in Statistical Mechanics (1997), section 3.
+Sources: Sokal, Monte Carlo Methods in Statistical Mechanics (1997), section 3; jackknife: Efron, The
+Jackknife, the Bootstrap and Other Resampling Plans (1982).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
@@ -77,6 +78,53 @@ def mean_of_replicas(series: Array) -> Number:
     return Number(float(blocks.mean()), error=float(blocks.std(ddof=1) / math.sqrt(len(blocks))))
 
 
+def jackknife(estimate: Callable[[Array], Array], blocks: int) -> tuple[Array, Array]:
+    """Give an estimate from B independent blocks, and its errors, by leaving out each in turn.
+
+    `estimate` is called with the numbers of the blocks to use, ascending; it gives an array of any shape.
+
+    >>> values = np.array([1.0, 2.0, 3.0])
+    >>> [x.round(4).item() for x in jackknife(lambda kept: values[kept].mean(), 3)]  # the error is std / √3
+    [2.0, 0.5774]
+
+    Raises:
+        BadInput: with fewer than two blocks.
+    """
+    if blocks < 2:
+        raise BadInput("an error bar needs two or more independent blocks")
+    every = np.arange(blocks)
+    left_out = np.array([estimate(np.delete(every, i)) for i in every])
+    spread = ((left_out - left_out.mean(axis=0)) ** 2).sum(axis=0)
+    return np.asarray(estimate(every)), np.sqrt(spread * (blocks - 1) / blocks)
+
+
+def drift(series: Array) -> tuple[Array, Array]:
+    """Tell whether chains still drift: the mean of the second half less that of the quarter before it.
+
+    Shapes: series (T, ..., R) of R independent replicas. Gives that difference in units of its own error,
+    which the spread of the replicas tells, and its two-sided p-value by Student's law, each (...).
+
+    >>> rng = np.random.default_rng(0)
+    >>> settled = rng.standard_normal((64, 8))
+    >>> bool(drift(settled)[1] > 0.01), bool(drift(settled + np.linspace(3, 0, 64)[:, None])[1] > 0.01)
+    (True, False)
+
+    Raises:
+        BadInput: with fewer than four records or two replicas.
+    """
+    from scipy.special import stdtr
+
+    x = np.asarray(series, dtype=np.float64)
+    length, replicas = len(x), x.shape[-1]
+    if length < 4 or replicas < 2:
+        raise BadInput(f"a drift needs four records of two replicas, not {length} of {replicas}")
+    moved = x[length // 2 :].mean(axis=0) - x[length // 4 : length // 2].mean(axis=0)
+    error = moved.std(axis=-1, ddof=1) / math.sqrt(replicas)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        sigma = np.where(error > 0, moved.mean(axis=-1) / error, 0.0)
+    return sigma, np.asarray(2 * stdtr(replicas - 1, -np.abs(sigma)))
+
+
 def autoregressive(length: int, replicas: int, memory: float, seed: int) -> Array:
     """Draw stationary chains x_t = a x_{t-1} + noise, (T, R): ρ(t) = a^t, so τ = (1 + a)/(1 - a)."""
     from scipy.signal import lfilter
@@ -98,4 +146,23 @@ def _against_autoregressive(seed: int) -> Iterable[CalibrationRow]:
         )  # fmt: skip
 
 
-calibrations = (Calibration("autoregressive", "τ = (1 + a)/(1 - a), exact", _against_autoregressive),)
+def _drifting(seed: int) -> Iterable[CalibrationRow]:
+    """Settled chains seem to drift as often as the level says; those that began far away are found out."""
+    settled = moving = 0
+    for draw in range(400):
+        chains = autoregressive(200, 16, 0.5, seeds(seed, "drift", draw))
+        settled += float(drift(chains)[1]) < 0.01
+        late = chains + 5 * np.exp(-np.arange(200) / 40)[:, None]
+        moving += float(drift(late)[1]) < 0.01
+    yield CalibrationRow.rate(
+        "statistics", "AR(1), a = 0.5, settled", "called drifting at 1 %", k=settled, n=400, at_most=0.03
+    )
+    yield CalibrationRow.rate(
+        "statistics", "the same, on its way from 5", "called drifting", k=moving, n=400, at_least=0.95
+    )
+
+
+calibrations = (
+    Calibration("autoregressive", "τ = (1 + a)/(1 - a), exact", _against_autoregressive),
+    Calibration("drift", "by construction", _drifting),
+)

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from spinfunnel.core import OUTCOMES, Array, Finding, Outcome, Series, Table
+from spinfunnel.core import OUTCOMES, Array, Finding, Number, Outcome, Series, Table
 from spinfunnel.report.words import cell, title
 
 #: Columns that are shown in a place of their own, not among the numbers.
@@ -17,13 +17,26 @@ OWN = ("name", "part", "verdict", "label", "reason")
 
 @dataclass(frozen=True)
 class Column:
-    """One column as shown. An interval `key`_low, `key`_high is folded into the column `key`."""
+    """One column as shown; `key`_low, `key`_high and `key`_error are folded into the column `key`."""
 
     key: str
     title: str
     kind: Literal["integer", "number", "text"]
     low: str = ""
     high: str = ""
+    error: str = ""
+
+    def of(self, table: Table, row: int, digits: int = 3) -> str:
+        """Write the value in one row for people, with its standard error if it has one.
+
+        >>> table = Table.of([{"u": -0.70246, "u_error": 0.00038}])
+        >>> columns(table)[0].of(table, 0)
+        '-0.7025 ± 0.0004'
+        """
+        value = table.columns[self.key][row]
+        if self.error and np.isfinite(error := table.columns[self.error][row]) and error > 0:
+            return str(Number(float(value), error=float(error)))
+        return self.text(value, digits)
 
     def text(self, value: Any, digits: int = 3) -> str:
         """Write one of its values for people."""
@@ -38,7 +51,10 @@ def columns(table: Table) -> list[Column]:
     ['alpha']
     """
     folded = {
-        f"{key}_{end}" for key in table.columns for end in ("low", "high") if f"{key}_{end}" in table.columns
+        f"{key}_{end}"
+        for key in table.columns
+        for end in ("low", "high", "error")
+        if f"{key}_{end}" in table.columns
     }
     shown = [
         Column(
@@ -47,6 +63,7 @@ def columns(table: Table) -> list[Column]:
             _kind(column),
             f"{key}_low" if f"{key}_low" in folded else "",
             f"{key}_high" if f"{key}_high" in folded else "",
+            f"{key}_error" if f"{key}_error" in folded else "",
         )
         for key, column in table.columns.items()
         if key not in OWN and key not in folded

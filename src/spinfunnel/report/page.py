@@ -28,7 +28,7 @@ from spinfunnel.report.panels import (
     whole_numbers,
 )
 from spinfunnel.report.schema import finite, rounded
-from spinfunnel.report.words import MARKS, big, cell, percent, short, title, together, visible
+from spinfunnel.report.words import MARKS, cell, facts, percent, short, title, together, visible
 
 if TYPE_CHECKING:
     from spinfunnel.report import Report
@@ -59,7 +59,7 @@ def _templates() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
         finalize=lambda value: value if isinstance(value, Markup) else visible(value),
     )
-    templates.filters.update(cell=cell, percent=percent, big=big, heading=title, coded=coded, number=number)
+    templates.filters.update(cell=cell, percent=percent, heading=title, coded=coded, number=number)
     templates.filters.update(together=together)
     templates.globals.update(MARKS=MARKS, colours=COLOURS)
     return templates
@@ -169,11 +169,14 @@ def _context(report: Report) -> dict[str, Any]:
         }
         for question, asked in QUESTIONS.items()
     ]
+    if "system" in report.subject:  # of which nothing was learned, and nothing can be made simpler
+        chapters = [one for one in chapters if one["findings"] or one["missing"]]
     count: Counter[str] = Counter(row["status"] for row in report.tensors)
     source = str(report.subject["source"])
     return {
         "report": report,
         "headline": PurePath(source).name or source,
+        "facts": facts(report.subject),
         "verdicts": [(name, ids[name], report.verdicts[name]) for name in order],
         "chapters": chapters,
         "account": [
@@ -284,12 +287,19 @@ def _table(table: Table, bars: dict[str, list[int]] | None = None, width: int = 
     shown = columns(table)
     named = "name" in table.columns
     names = table.row_names() if named else [str(i + 1) for i in range(len(table))]
-    keys = [key for one in shown for key in (one.key, one.low, one.high) if key]
+    keys = [key for one in shown for key in (one.key, one.low, one.high, one.error) if key]
     data: dict[str, Any] = {
         "names": (seen := [visible(name) for name in names]),
         "short": short(seen, width),
         "columns": [
-            {"key": one.key, "title": one.title, "kind": one.kind, "low": one.low, "high": one.high}
+            {
+                "key": one.key,
+                "title": one.title,
+                "kind": one.kind,
+                "low": one.low,
+                "high": one.high,
+                "error": one.error,
+            }
             for one in shown
         ],
         "cells": {key: _cells(table.columns[key]) for key in keys},

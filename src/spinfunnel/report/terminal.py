@@ -6,6 +6,7 @@ import io
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from rich.cells import cell_len
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
@@ -21,7 +22,7 @@ from spinfunnel.report.layers import (
     sparks,
     worst,
 )
-from spinfunnel.report.words import MARKS, big, ending, middle, percent, short, together, visible
+from spinfunnel.report.words import MARKS, ending, facts, middle, percent, short, title, together, visible
 
 if TYPE_CHECKING:
     from spinfunnel.report import Report
@@ -53,10 +54,17 @@ def _parts(report: Report, width: int) -> list[RenderableType]:
     parts: list[RenderableType] = [_head(report), ""]
     order = sorted(report.verdicts, key=lambda name: severity(report.verdicts[name].outcome))
     for name in order:
-        parts += [_verdict(name, report), ""]
+        parts += [_verdict(name, report, max(12, *(cell_len(one) + 2 for one in order))), ""]
     tables = layer_tables(report.findings)
     if tables:
         parts += [_layers(report.findings, tables, width), ""]
+    elif not report.tensors:
+        for name, found in report.findings.items():
+            parts += [
+                part
+                for key, table in found.tables.items()
+                for part in (_numbered(name, key, table, width), "")
+            ]
     parts += [*_account(report), *_doubts(report), *_failed(report), *_not_run(report)]
     return parts
 
@@ -64,8 +72,7 @@ def _parts(report: Report, width: int) -> list[RenderableType]:
 def _head(report: Report) -> Text:
     subject = report.subject
     head = Text(visible(subject["source"]), style="bold")
-    facts = f"{subject['format']} · {big(subject['parameters'])} parameters · {subject['matrices']} matrices"
-    head.append(f"\n{visible(facts)}", style="dim not bold")
+    head.append(f"\n{' · '.join(facts(subject))}", style="dim not bold")
     for note in subject.get("notes", ()):
         head.append(f"\n{visible(note)}", style="dim not bold")
     if report.interrupted:
@@ -73,11 +80,11 @@ def _head(report: Report) -> Text:
     return head
 
 
-def _verdict(name: str, report: Report) -> RenderableType:
+def _verdict(name: str, report: Report, column: int) -> RenderableType:
     verdict = report.verdicts[name]
     style = STYLES[verdict.outcome]
     grid = Grid.grid(padding=(0, 1))
-    grid.add_column(width=12)
+    grid.add_column(width=column)
     grid.add_column(ratio=1)
     body = Text(visible(verdict.sentence))
     if verdict.evidence:
@@ -85,7 +92,7 @@ def _verdict(name: str, report: Report) -> RenderableType:
     if verdict.advice:
         body.append("\n→ " + visible(verdict.advice), style="italic")
     left = Text(f"{MARKS[verdict.outcome]} {verdict.outcome}", style=style)
-    left.append(f"\n  {visible(name)}"[:14], style="dim not bold")
+    left.append(f"\n  {visible(name)}", style="dim not bold")
     grid.add_row(left, body)
     return grid
 
@@ -103,7 +110,7 @@ def _layers(findings: dict[str, Finding], tables: dict[str, Table], width: int) 
     label = min(24, max(len(word) for word, _ in said))
     room = width - least - 2 - label - (18 if bars else 0)
     numbers = _numbers(next(iter(tables.values())), shown, room)
-    room -= sum(2 + max(map(cell_len, [title, *values])) for title, values in numbers)
+    room -= sum(2 + max(map(cell_len, [heading, *values])) for heading, values in numbers)
     names_short = short(seen, least + room)
 
     grid = Grid(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
@@ -111,8 +118,8 @@ def _layers(findings: dict[str, Finding], tables: dict[str, Table], width: int) 
     grid.add_column("", no_wrap=True)
     if bars:
         grid.add_column(Text(_panel(findings)), no_wrap=True, width=16)
-    for title, _ in numbers:
-        grid.add_column(Text(title), justify="right", no_wrap=True)
+    for heading, _ in numbers:
+        grid.add_column(Text(heading), justify="right", no_wrap=True)
     for i, (word, outcome) in enumerate(said):
         line = [Text(names_short[i]), Text(middle(word, label), STYLES.get(outcome, ""))]
         if bars:
@@ -123,6 +130,26 @@ def _layers(findings: dict[str, Finding], tables: dict[str, Table], width: int) 
     rest = Counter(worst(o for _, o, _ in rows[name]) or "not judged" for name in names[ROWS:])
     kinds = ", ".join(f"{count} {word}" for word, count in rest.items())
     return Group(grid, Text(f"+ {len(names) - ROWS} more ({kinds}): see the HTML report, or --json", "dim"))
+
+
+def _numbered(instrument: str, key: str, table: Table, width: int) -> RenderableType:
+    """Show a table that is not of layers: twelve of its rows, evenly spread, and the columns that fit."""
+    shown = np.unique(np.linspace(0, max(0, len(table) - 1), ROWS).round().astype(int))[: len(table)]
+    grid = Grid(
+        box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim",
+        title=Text(visible(f"{instrument}: {title(key)}"), "bold"), title_justify="left",
+    )  # fmt: skip
+    room, texts = width, []
+    for column in columns(table):
+        values = [column.of(table, i, 4) for i in shown]
+        room -= 2 + max(map(cell_len, [column.title, *values]))
+        if room < 0:
+            break
+        grid.add_column(Text(column.title), justify="right", no_wrap=True)
+        texts.append(values)
+    for row in zip(*texts, strict=True):
+        grid.add_row(*map(Text, row))
+    return grid
 
 
 def _numbers(table: Table, names: list[str], room: int) -> list[tuple[str, list[str]]]:

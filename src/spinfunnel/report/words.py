@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import takewhile
 from typing import Any
 
@@ -70,6 +70,23 @@ def big(count: int) -> str:
         if count >= size:
             return f"{significant(count / size, 3)} {letter}"
     return str(count)
+
+
+def facts(subject: Mapping[str, Any]) -> list[str]:
+    """Say in a few words what a report is about: the size of a model, or the parameters of a system.
+
+    >>> facts({"format": "safetensors", "parameters": 1200, "matrices": 3})
+    ['safetensors', '1.20 k parameters', '3 matrices']
+    >>> facts({"system": {"name": "sk", "N": 128, "law": "gauss", "field": 0.0, "seed": 1}})
+    ['N = 128', 'law gauss', 'field 0', 'seed 1']
+    """
+    if "system" not in subject:
+        size = f"{big(subject['parameters'])} parameters"
+        return [visible(subject["format"]), size, f"{cell(subject['matrices'])} matrices"]
+    asked = dict(subject["system"])
+    del asked["name"]
+    said = [f"N = {cell(asked.pop('N'))}"]
+    return said + [visible(f"{key} {cell(value)}") for key, value in asked.items()]
 
 
 def percent(share: float) -> str:

@@ -19,7 +19,7 @@ function paint(image) {
 function values(table, i) {
   const list = element("dl", { class: "values" });
   for (const column of table.columns) {
-    const text = written(column, table.cells[column.key][i], 4);
+    const text = measured(table, column, i, 4);
     if (text === "") continue;
     const ends = interval(table, column, i, 4);
     list.append(element("div", { class: column.kind === "text" || ends ? "text" : "" },
@@ -54,7 +54,7 @@ for (const finding of report.findings) {
     // Nothing to draw of a row: the table has the width, and says all there is to say in it.
     host.querySelector(".pair").classList.add("plain");
     const whole = finding.layers.reason?.some((reason) => reason) ? { ...finding.layers,
-      columns: [{ key: REASON, title: "reason", kind: "text", low: "", high: "" }, ...finding.layers.columns],
+      columns: [{ key: REASON, title: "reason", kind: "text", low: "", high: "", error: "" }, ...finding.layers.columns],
       cells: { ...finding.layers.cells, [REASON]: finding.layers.reason } } : finding.layers;
     let list = host.querySelector(".list");
     if (whole.outcomes?.every((outcome) => outcome === "good")) {

@@ -35,6 +35,14 @@ function written(column, value, digits) {
   return significant(value, digits);
 }
 
+// A value with its standard error, to the place of the error's first digit; else the value alone.
+function measured(table, column, i, digits) {
+  const value = table.cells[column.key][i], error = column.error ? table.cells[column.error][i] : null;
+  if (value === null || !(error > 0)) return written(column, value, digits);
+  const places = Math.min(Math.max(0, -Math.floor(Math.log10(error))), 12);
+  return `${value.toFixed(places)} ± ${error.toFixed(places)}`;
+}
+
 function interval(table, column, i, digits) {
   const ends = [column.low, column.high].map((key) => (key ? table.cells[key][i] : null));
   if (ends.every((end) => end === null)) return "";
@@ -138,7 +146,7 @@ function makeTable(host, table, { onpick = null, brief = false } = {}) {
   }
   const pager = element("div", { class: "pager" }, said, back, next);
   host.replaceChildren(tools, element("div", { class: "scroll" },
-    element("table", { class: onpick ? "pickable" : "" }, element("thead", {}, head), body)), pager);
+    element("table", { class: onpick ? "pickable" : table.first === "row" ? "numbered" : "" }, element("thead", {}, head), body)), pager);
 
   function turn(step) {
     state.page += step;
@@ -177,7 +185,7 @@ function makeTable(host, table, { onpick = null, brief = false } = {}) {
     if (table.outcomes) row.append(element("td", { class: "verdict" }, chip(table.outcomes[i], table.label?.[i])));
     if (table.sparks) row.append(element("td", { class: "spark" }, table.sparks[i] ? spark(table.sparks[i]) : ""));
     for (const column of shown()) {
-      const text = written(column, table.cells[column.key][i], 3);
+      const text = measured(table, column, i, 3);
       const ends = interval(table, column, i, 3);
       row.append(element("td", { class: column.kind === "text" ? "text" : "number", title: column.kind === "text" ? text : null },
         text, ends && state.all ? element("small", {}, ends) : null));

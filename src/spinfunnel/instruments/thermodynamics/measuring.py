@@ -1,0 +1,98 @@
+"""Energy, heat, entropy and free energy per spin, with errors, from the ladders of a system."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from spinfunnel.core import Array, Number
+from spinfunnel.maths.reweighting import levels, multi_histogram
+from spinfunnel.maths.statistics import jackknife
+from spinfunnel.samples import Samples
+
+#: Temperatures at which the curves are drawn.
+GRID = 120
+
+
+#: Independent blocks that errors come from: as many as there are ladders, unless counts of energies then
+#: take more than this many numbers; but so many at least.
+ENTRIES, BLOCKS = 2**25, 16
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Quantities per spin at temperatures (T,): values and errors, each (T,), by name."""
+
+    temperatures: Array
+    values: Mapping[str, Array]
+    errors: Mapping[str, Array]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What samples say: at the rungs, on a fine grid between them, and the peak of c, (T, c), if inside."""
+
+    rungs: Curves
+    grid: Curves
+    peak: tuple[Number, Number] | None
+
+
+def measured(samples: Samples, size: int) -> Measured:
+    """Measure u, c, s and f per spin, with errors from the jackknife over independent ladders.
+
+    u and c at the rungs are means and fluctuations, c = β² (<E²> - <E>²) / N. All between them, and s and f,
+    come from the number of states that all rungs together tell (`maths.reweighting`). Of spins, random states
+    tell it too, of which there are 2^N, and so s = u/T + ln Z / N has no free constant; of others, s and f
+    are unknown.
+    """
+    t = samples.temperatures
+    grid = np.geomspace(t[0], t[-1], GRID)
+    runs, betas, known_count = list(samples.energies.transpose(1, 0, 2)), 1 / t, samples.hottest is not None
+    if samples.hottest is not None:
+        runs, betas = [samples.hottest, *runs], np.concatenate([[0.0], betas])
+    names = ("u", "c", "s", "f") if known_count else ("u", "c")
+    found, counts = _counted(runs, float(betas[-1]))
+    blocks = len(counts)
+    block = np.arange(samples.energies.shape[2]) % blocks
+    wanted = 1 / np.concatenate([t, grid])
+
+    def estimate(kept: Array) -> Array:
+        """Give the quantities (4, K + GRID), and below them T and c of the peak."""
+        mine = samples.energies[:, :, np.isin(block, kept)]
+        mean = mine.mean(axis=(0, 2))
+        heat = wanted[: len(t)] ** 2 * ((mine - mean[:, None]) ** 2).mean(axis=(0, 2))
+        log_z, energy, variance = multi_histogram(found, counts[kept].sum(axis=0), betas).thermal(wanted)
+        log_z = log_z + size * math.log(2) * known_count
+        u, c = energy / size, wanted**2 * variance / size
+        u[: len(t)], c[: len(t)] = mean / size, heat / size
+        s = wanted * energy / size + log_z / size
+        top = len(t) + int(c[len(t) :].argmax())
+        peak = np.zeros((1, len(wanted)))
+        peak[0, :2] = 1 / wanted[top], c[top]
+        return np.concatenate([[u, c, s, -log_z / wanted / size], peak])
+
+    values, errors = jackknife(estimate, blocks)
+    first, rest = slice(len(t)), slice(len(t), None)
+
+    def curves(temperatures: Array, part: slice) -> Curves:
+        of = {name: (values[i, part], errors[i, part]) for i, name in enumerate(("u", "c", "s", "f"))}
+        return Curves(temperatures, {k: of[k][0] for k in names}, {k: of[k][1] for k in names})
+
+    inside = grid[1] > values[4, 0] > grid[-2]
+    at, top = (Number(float(values[4, i]), error=float(errors[4, i])) for i in (0, 1))
+    return Measured(curves(t, first), curves(grid, rest), (at, top) if inside else None)
+
+
+def _counted(runs: Sequence[Array], beta: float) -> tuple[Array, Array]:
+    """Count energies of runs, each (records, ladders): levels (L,), counts (blocks, runs, L)."""
+    ladders = runs[0].shape[1]
+    found, which = levels(np.concatenate([run.ravel() for run in runs]), beta)
+    blocks = min(ladders, max(BLOCKS, ENTRIES // (len(runs) * len(found))))
+    run = np.repeat(np.arange(len(runs)), [one.size for one in runs])
+    block = np.concatenate([np.tile(np.arange(ladders) % blocks, len(one)) for one in runs])
+    flat = (block * len(runs) + run) * len(found) + which
+    counts = np.bincount(flat, minlength=blocks * len(runs) * len(found))
+    return found, counts.reshape(blocks, len(runs), len(found))
