@@ -28,7 +28,8 @@ def calibrations() -> dict[str, tuple[Calibration, ...]]:
         for module in pkgutil.iter_modules(import_module(f"spinfunnel.{floor}").__path__):
             exported = getattr(import_module(f"spinfunnel.{floor}.{module.name}"), "calibrations", ())
             if exported:  # what a floor's own file `calibration` has is the floor's
-                found[floor if module.name == "calibration" else module.name] = tuple(exported)
+                name = module.name.removesuffix("calibration").rstrip("_")
+                found[name or floor] = tuple(exported)
     found.update({name: own for name in NAMES if (own := instrument(name).calibrations)})
     return found
 
