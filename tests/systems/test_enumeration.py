@@ -9,6 +9,7 @@ import pytest
 from spinfunnel.core import BadInput
 from spinfunnel.systems import enumeration, system
 from spinfunnel.systems.enumeration import blocks, correlations, enumerate_states
+from spinfunnel.systems.many_body import ManyBody
 from spinfunnel.systems.protocols import System
 from spinfunnel.systems.rem import rem
 from spinfunnel.systems.spins import Spins
@@ -40,6 +41,12 @@ def some_systems():
     yield system("ea?dimension=2&field=1", size=3, seed=1)
     yield system("ising1d?field=-2", size=1)
     yield rem(6)
+    terms = [np.array(list(itertools.combinations(range(7), order))) for order in (2, 3, 7)]
+    strengths = [rng.normal(size=len(sets)) for sets in terms]
+    yield ManyBody.of_terms(terms, strengths, rng.normal(size=7), size=7, name="mixed orders")
+    yield ManyBody.of_terms(terms[:1], strengths[:1], size=7, name="even orders")
+    yield system("multiscale?bias=.9&levels=1", size=8)
+    yield system("xorsat", size=8)
 
 
 @pytest.mark.parametrize("low", [2, 3, 14])
@@ -65,7 +72,7 @@ def test_all_sums_are_right_whatever_the_blocks(monkeypatch, made, low):
         one, two = correlations(made, t)
         assert one == pytest.approx(weights @ x / z, abs=1e-12)
         assert two == pytest.approx((x * weights[:, None]).T @ x / z, abs=1e-12)
-    whole = made.name in ("ea", "ising1d")
+    whole = made.name in ("ea", "ising1d", "xorsat")
     assert (found.levels is not None) == whole
     if whole:
         levels, counts = np.unique(np.rint(energies), return_counts=True)
@@ -99,6 +106,8 @@ def test_low_temperatures_do_not_overflow():
 def test_too_many_spins_are_refused_with_the_time_they_would_take():
     with pytest.raises(BadInput, match=r"2\^40 states would take 50 minutes: enumerate at most 32"):
         enumerate_states(system("sk", size=40))
+    with pytest.raises(BadInput, match=r"2\^40 states would take 7.6 hours"):
+        enumerate_states(system("pspin", size=40))
     with pytest.raises(BadInput, match=r"years"):
         enumerate_states(system("sk", size=64), [1.0])
     with pytest.raises(BadInput, match="at most 24"):

@@ -27,8 +27,9 @@ LOW = 14
 #: Energies this close are one level, relative to the largest energy there could be.
 TIE = 1e-11
 
-#: Measured nanoseconds of one core, N = 28: for a state, and for its weight at one temperature.
-STATE, WEIGHT = 5.5, 3.5
+#: Measured nanoseconds of one core: for a state (N = 28; of many-body couplings, N = 24), and for its weight
+#: at one temperature.
+STATE, MANY_BODY_STATE, WEIGHT = 5.5, 25.0, 3.5
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,8 @@ def enumerate_states(system: System, temperatures: Sequence[float] | Array = ())
     temperatures = positive(temperatures)
     n, copies = system.size, _copies(system)
     if n > LARGEST:
-        seconds = 2.0**n / copies * (STATE + WEIGHT * len(temperatures)) * 1e-9
+        state = STATE if isinstance(system, Pairwise) else MANY_BODY_STATE
+        seconds = 2.0**n / copies * (state + WEIGHT * len(temperatures)) * 1e-9
         raise BadInput(f"all 2^{n} states would take {_duration(seconds)}: enumerate at most {LARGEST} spins")
     sums, span = _Sums(1 / temperatures), _span(system)
     histogram = np.zeros(0 if span is None else 2 * span + 1, dtype=np.int64)
