@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from spinfunnel.core import BadInput
 from spinfunnel.dynamics.lanes import Lanes
+from spinfunnel.dynamics.multispin import FEWEST, MultiSpin, unit_bonds
 from spinfunnel.dynamics.replicas import Order, Replicas, Rule
 from spinfunnel.dynamics.walkers import Walkers
 from spinfunnel.systems.protocols import Moves, Pairwise, System
@@ -18,7 +19,7 @@ def replicas_of(
     rule: Rule = "metropolis",
     tempered: bool = False,
 ) -> Replicas:
-    """Make replicas of a system, at random starts, moved by the engine that suits it.
+    """Make replicas of a system, at random starts, moved by the engine that suits it and their number.
 
     `tempered` says that each replica may have its own temperature. Without an `order`, sites are taken in
     turn, but for systems that choose their moves themselves.
@@ -31,6 +32,9 @@ def replicas_of(
     if rule not in ("metropolis", "heat bath"):
         raise BadInput(f"rule is {rule!r}: it must be metropolis or heat bath")
     if isinstance(system, Pairwise):
+        in_turn = order != "random" and rule == "metropolis"
+        if in_turn and replicas >= FEWEST and (bonds := unit_bonds(system)) is not None:
+            return MultiSpin(system, replicas, seed, bonds)
         return Lanes(system, replicas, seed, order=order or "sequential", rule=rule)
     if isinstance(system, Moves):
         if order == "sequential":
