@@ -196,6 +196,10 @@ class Clusters(Replicas):
         """The spins now, (R, N) int8."""
         return self.spins.copy()
 
+    def take(self, indices: Array) -> None:
+        """Take the places of others, as `Replicas` says."""
+        self.spins[:] = self.spins[indices]
+
     @property
     def best(self) -> Array:
         """The spins of lowest energy that a record saw, (R, N) int8."""

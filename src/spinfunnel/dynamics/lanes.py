@@ -96,6 +96,14 @@ class Lanes(Replicas):
         """The spins now, (replicas, N) int8."""
         return self._replicas(self.spins)
 
+    def take(self, indices: Array) -> None:
+        """Take the places of others, as `Replicas` says: spins, and the fields that belong to them."""
+        to = np.flatnonzero(indices != np.arange(self.replicas))
+        (block, lane), (block_of, lane_of) = divmod(to, self.width), divmod(indices[to], self.width)
+        self.spins[block, :, lane] = self.spins[block_of, :, lane_of]
+        local = self.local.swapaxes(1, 2) if len(self.graph[-1]) else self.local
+        local[block, :, lane] = local[block_of, :, lane_of]
+
     @property
     def best(self) -> Array:
         """The spins of lowest energy that a record, or a sweep of tempering, saw, (replicas, N) int8."""

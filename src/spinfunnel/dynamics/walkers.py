@@ -114,6 +114,11 @@ class Walkers(Replicas):
         """The configurations now, (R, *shape)."""
         return self.x.copy()
 
+    def take(self, indices: Array) -> None:
+        """Take the places of others, as `Replicas` says, with all that is remembered there."""
+        for each in (self.x, self.memory, self.energy):
+            each[:] = each[indices]
+
     @property
     def best(self) -> Array:
         """The configurations of lowest energy that any sweep ended with, (R, *shape)."""
