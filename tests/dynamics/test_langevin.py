@@ -4,12 +4,11 @@ import numpy as np
 import pytest
 
 from spinfunnel.core import BadInput
-from spinfunnel.dynamics import langevin as module
-from spinfunnel.dynamics.langevin import Quadratic, langevin
+from spinfunnel.dynamics.langevin import Quadratic, calibrations, langevin
 from spinfunnel.systems import system
 from spinfunnel.testing import check_system
 
-QUICK = [one for one in module.calibrations if one.effort == "quick"]
+QUICK = [one for one in calibrations if one.effort == "quick"]
 METHODS = ["overdamped", "mala", "underdamped"]
 WELL = system("double-well")
 GLASS = system("spherical-pspin", size=8)

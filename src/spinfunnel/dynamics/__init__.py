@@ -1,7 +1,23 @@
-"""What moves a configuration: Metropolis, simulated annealing, parallel tempering. Each gives a `Trace`."""
+"""What moves a configuration: Metropolis, tempering, Langevin, descent and others. Each gives a `Trace`."""
 
 from spinfunnel.dynamics.annealing import anneal, temperature_range
+from spinfunnel.dynamics.descent import descend, quench
+from spinfunnel.dynamics.hopping import basin_hopping
+from spinfunnel.dynamics.langevin import langevin
 from spinfunnel.dynamics.metropolis import metropolis
+from spinfunnel.dynamics.planner import measure_convexity, plan_langevin
 from spinfunnel.dynamics.tempering import ladder, temper
 
-__all__ = ["anneal", "ladder", "metropolis", "temper", "temperature_range"]
+__all__ = [
+    "anneal",
+    "basin_hopping",
+    "descend",
+    "ladder",
+    "langevin",
+    "measure_convexity",
+    "metropolis",
+    "plan_langevin",
+    "quench",
+    "temper",
+    "temperature_range",
+]

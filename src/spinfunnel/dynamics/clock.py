@@ -24,6 +24,6 @@ def ticks(total: int, name: str, deadline: float | None, progress: Progress | No
         if deadline is not None and time.time() >= deadline:
             return
         yield k
-        if progress and (k == total or time.time() > said + SILENCE):
+        if progress and (k == total or time.time() >= said + SILENCE):
             said = time.time()
             progress(k, total, name)

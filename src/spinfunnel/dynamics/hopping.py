@@ -8,14 +8,16 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
-from spinfunnel.core import BadInput, Calibration, CalibrationRow, Trace, seeds
+from spinfunnel.core import Array, BadInput, Calibration, CalibrationRow, Trace, seeds
 from spinfunnel.dynamics.clock import ticks
 from spinfunnel.dynamics.descent import LONGEST, descend
 from spinfunnel.dynamics.downhill import MOVING, Downhill
 from spinfunnel.dynamics.replicas import Progress, positive, whole
+from spinfunnel.maths.statistics import mean_of_replicas
 from spinfunnel.systems.lennard_jones import lj, lj_reference
 from spinfunnel.systems.protocols import Smooth, System
 
@@ -147,6 +149,61 @@ class Chains:
         self.made[r] += 1
 
 
+@dataclass(frozen=True, eq=False)
+class Stairs(Smooth):
+    """E = c (|x| - sin(4π|x|)/4π) + 1 - cos 2πx: minima at the whole numbers, of energy c|k|, walls between.
+
+    The walls are halfway, so that hops lead as often one way as the other. Only for c < π.
+
+    >>> Stairs(0.5).energy(np.array([[-3.0], [0.0], [0.5]])).round(9) + 0.0
+    array([1.5 , 0.  , 2.25])
+    """
+
+    rise: float
+    name: str = "stairs"
+    convention: str = "E = c (|x| - sin(4 pi |x|) / 4 pi) + 1 - cos 2 pi x"
+
+    @property
+    def size(self) -> int:
+        """One coordinate."""
+        return 1
+
+    def energy(self, x: Array) -> Array:
+        """Give the energies (batch,) of x (batch, 1)."""
+        y = np.abs(x[:, 0])
+        return self.rise * (y - np.sin(4 * np.pi * y) / (4 * np.pi)) + 1 - np.cos(2 * np.pi * y)
+
+    def gradient(self, x: Array) -> Array:
+        """Give the gradients (batch, 1)."""
+        up = self.rise * np.sign(x) * (1 - np.cos(4 * np.pi * x))
+        return np.asarray(up + 2 * np.pi * np.sin(2 * np.pi * x))
+
+    def hvp(self, x: Array, v: Array) -> Array:
+        """Give the second derivative times v, (batch, 1)."""
+        bend = self.rise * np.sign(x) * 4 * np.pi * np.sin(4 * np.pi * x)
+        return np.asarray((bend + 4 * np.pi**2 * np.cos(2 * np.pi * x)) * v)
+
+    def random(self, batch: int, seed: int) -> Array:
+        """Draw x (batch, 1) evenly between -2 and 2."""
+        return np.random.default_rng(seeds(seed, "stairs")).uniform(-2, 2, size=(batch, 1))
+
+
+def _stairs(seed: int) -> Iterator[CalibrationRow]:
+    """Hop on stairs: minimum k is visited as often as q^|k|, q = exp(-c/T), so <|k|> = 2q/(1 - q²)."""
+    rise = 0.5
+    for t in (0.3, 0.5):
+        trace = basin_hopping(
+            Stairs(rise), hops=400, replicas=120, temperature=t, step=1.4, seed=seeds(seed, t)
+        )  # fmt: skip
+        q = math.exp(-rise / t)
+        found = mean_of_replicas(trace.energies[50:] / rise)
+        assert found.error is not None
+        yield CalibrationRow.measured(
+            "hopping", f"stairs, T {t:g}", "<|k|>",
+            exact=2 * q / (1 - q * q), value=found.value, error=found.error, cap=0.04,
+        )  # fmt: skip
+
+
 def _cluster(atoms: int, hops: int, replicas: int, at_least: float, seed: int) -> Iterator[CalibrationRow]:
     """Look for the lowest minimum known of N Lennard-Jones atoms, from random starts."""
     cluster = lj(atoms)
@@ -170,6 +227,7 @@ def _cluster(atoms: int, hops: int, replicas: int, at_least: float, seed: int) -
 
 WALES = "Wales & Doye, J. Phys. Chem. A 101 (1997) 5111"
 calibrations = (
+    Calibration("basin hopping on stairs", "Boltzmann's law over the minima, exact", _stairs),
     Calibration("LJ13 by basin hopping", WALES, lambda seed: _cluster(13, 100, 24, 0.9, seed)),
     Calibration("LJ55 by basin hopping", WALES, lambda seed: _cluster(55, 1000, 16, 0.5, seed), "full"),
     Calibration("LJ38 by basin hopping", WALES, lambda seed: _cluster(38, 1500, 16, 0.15, seed), "full"),

@@ -170,7 +170,7 @@ def _extremes(system: Smooth, x: Array) -> tuple[float, float]:
 
 def _bounds(seed: int) -> Iterator[CalibrationRow]:
     """Count where the bound holds on Gaussians, whose W2 is exact, and compare a plan with what it gives."""
-    for p, condition in ((2, 2.0), (10, 10.0), (100, 4.0)):
+    for p, condition in ((3, 1.0), (2, 2.0), (10, 10.0), (100, 4.0)):
         curvatures = np.geomspace(1.0, condition, p)
         start = np.random.default_rng(seeds(seed, p)).standard_normal(p) * 3
         distance = float(np.sqrt((start**2 + 1 / curvatures).sum()))
