@@ -155,11 +155,21 @@ def test_rem_of_half_the_variance_freezes_elsewhere(monkeypatch):
     assert len([row for row in red(freezing(0, 400)) if row.quantity == "P(q = 1)"]) >= 3
 
 
+def test_a_native_state_that_is_not_as_low_as_it_says(monkeypatch):
+    right = rem.rem_native
+
+    def wrong(size, seed, native=1.6):
+        return right(size, seed, native=native * 0.98)
+
+    monkeypatch.setattr(many_body_calibration, "rem_native", wrong)
+    assert len(red(freezing(0, 400))) == 2  # the odds where it folds, and the ground energy
+
+
 def test_a_native_state_above_another(monkeypatch):
     right = rem.rem_native
 
-    def wrong(*given):
-        made = right(*given)
+    def wrong(*given, **named):
+        made = right(*given, **named)
         return replace(made, table=made.table - np.where(np.arange(len(made.table)) == 7, 40, 0))
 
     monkeypatch.setattr(many_body_calibration, "rem_native", wrong)

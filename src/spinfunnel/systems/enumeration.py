@@ -87,8 +87,8 @@ def enumerate_states(system: System, temperatures: Sequence[float] | Array = ())
     temperatures = positive(temperatures)
     n, copies = system.size, _copies(system)
     if n > LARGEST:
-        state = STATE if isinstance(system, Pairwise) else MANY_BODY_STATE
-        seconds = 2.0**n / copies * (state + WEIGHT * len(temperatures)) * 1e-9
+        each = STATE if isinstance(system, Pairwise) else MANY_BODY_STATE
+        seconds = 2.0**n / copies * (each + WEIGHT * len(temperatures)) * 1e-9
         raise BadInput(f"all 2^{n} states would take {_duration(seconds)}: enumerate at most {LARGEST} spins")
     sums, span = _Sums(1 / temperatures), _span(system)
     histogram = np.zeros(0 if span is None else 2 * span + 1, dtype=np.int64)

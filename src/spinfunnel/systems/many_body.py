@@ -179,33 +179,47 @@ class ManyBody(Flips, Moves, Metric):
 
     @cached_property
     def data(self) -> tuple[Array, ...]:
-        """Each term once for each of its spins: (starts, ends, others, couplings, fields).
+        """Each term once for each of its spins, in runs, to be worked through together.
 
-        Spin i's are those from starts[i] to starts[i + 1]; the other spins of such a term k are
-        `others[ends[k]:ends[k + 1]]`. So what a flip changes lies together.
+        Run r of spin i, from first[i] to first[i + 1], are terms that share all but one of the other spins:
+        `shared[heads[r]:heads[r + 1]]`, and one `last[starts[r]:starts[r + 1]]` each. So where all sets of
+        spins are coupled, a flip costs about one addition for each of its terms.
         """
-        starts, terms = self._meetings
-        spins = np.diff(self.indptr)[terms]
-        ends = np.concatenate([[0], np.cumsum(spins - 1)]).astype(np.int64)
-        places = np.arange(int(spins.sum())) - np.repeat(np.cumsum(spins) - spins, spins)
-        members = self.members[np.repeat(self.indptr[terms], spins) + places]
-        owner = np.repeat(np.repeat(np.arange(self.size), np.diff(starts)), spins)
-        return starts, ends, members[members != owner], self.couplings[terms], self.fields
+        meetings, terms = self._meetings
+        orders = np.diff(self.indptr)[terms]
+        owner = np.repeat(np.arange(self.size), np.diff(meetings))
+        places = np.arange(orders.sum()) - np.repeat(np.cumsum(orders) - orders, orders)
+        others = self.members[np.repeat(self.indptr[terms], orders) + places]
+        others = others[others != np.repeat(owner, orders)]
+        is_last = np.zeros(len(others), dtype=bool)
+        is_last[np.cumsum(orders - 1) - 1] = True
+        common, of = others[~is_last], np.repeat(np.arange(len(terms)), orders - 2)
+        differs = common != common[np.arange(len(common)) - (orders - 2)[of]]  # from the term before
+        new = np.bincount(of, differs, len(terms)) > 0
+        new[:1], new[1:] = True, new[1:] | (np.diff(owner) != 0) | (np.diff(orders) != 0)
+        runs = np.flatnonzero(new)
+        heads = np.concatenate([[0], np.cumsum(orders[runs] - 2)]).astype(np.int64)
+        starts = np.append(runs, len(terms)).astype(np.int64)
+        first = np.searchsorted(runs, meetings).astype(np.int64)
+        return first, heads, common[new[of]], starts, others[is_last], self.couplings[terms], self.fields
 
     @staticmethod
     def prepare(x: Any, memory: Any, data: Any) -> Any:
         """Work out what each flip costs, and the energy."""
-        starts, ends, others, couplings, fields = data
+        first, heads, shared, starts, last, couplings, fields = data
         energy = 0.0
         for i in range(x.shape[0]):
             memory[i] = 2 * fields[i] * x[i]
             energy -= fields[i] * x[i]
-            for k in range(starts[i], starts[i + 1]):
-                worth = couplings[k] * x[i]
-                for other in range(ends[k], ends[k + 1]):
-                    worth *= x[others[other]]
+            for r in range(first[i], first[i + 1]):
+                sign = x[i]
+                for k in range(heads[r], heads[r + 1]):
+                    sign *= x[shared[k]]
+                worth = 0.0
+                for k in range(starts[r], starts[r + 1]):
+                    worth += couplings[k] * sign * x[last[k]]
                 memory[i] += 2 * worth
-                energy -= worth / (ends[k + 1] - ends[k] + 1)  # each term is met once by each of its spins
+                energy -= worth / (heads[r + 1] - heads[r] + 2)  # each of its spins meets a term
         return energy
 
     @staticmethod
@@ -217,15 +231,20 @@ class ManyBody(Flips, Moves, Metric):
 
     @staticmethod
     def accept(x: Any, memory: Any, data: Any) -> Any:
-        """Turn the spin over; every term it is in changes sign, and counts twice in each other's cost."""
-        starts, ends, others, couplings, _ = data
+        """Turn the spin over; every term it is in changes sign, and counts twice in the others' costs."""
+        first, heads, shared, starts, last, couplings, _ = data
         i = np.int64(memory[x.shape[0]])
-        for k in range(starts[i], starts[i + 1]):
-            worth = 4 * couplings[k] * x[i]
-            for other in range(ends[k], ends[k + 1]):
-                worth *= x[others[other]]
-            for other in range(ends[k], ends[k + 1]):
-                memory[others[other]] -= worth
+        for r in range(first[i], first[i + 1]):
+            sign = 4.0 * x[i]
+            for k in range(heads[r], heads[r + 1]):
+                sign *= x[shared[k]]
+            total = 0.0
+            for k in range(starts[r], starts[r + 1]):
+                worth = sign * couplings[k] * x[last[k]]
+                memory[last[k]] -= worth
+                total += worth
+            for k in range(heads[r], heads[r + 1]):
+                memory[shared[k]] -= total
         memory[i] = -memory[i]
         x[i] = -x[i]
 

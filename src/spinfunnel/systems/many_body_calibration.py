@@ -182,6 +182,20 @@ def freezing(seed: int, draws: int) -> Iterator[CalibrationRow]:
 
         sample = _draws(seeds(seed, n, t), draws, shared)
         yield _mean(f"REM, N {n}, T {t}", "P(q = 1)", sample, known=rem_participation(n, t), cap=0.02)
+    native = 2.0
+    fold = (native + math.sqrt(native**2 - 2 * math.log(2))) / (2 * math.log(2))
+
+    def odds(own: int) -> float:
+        table = rem_native(12, own, native=native).table
+        return float(np.exp((table.min() - table) / fold).sum()) - 1
+
+    yield _mean(
+        "REM with a native state at -2 N, N 12, T where it folds",
+        "odds against the native state",
+        _draws(seeds(seed, "odds"), draws // 4, odds),
+        known=1 - 2.0**-12,
+        cap=0.01,
+    )
     golf = enumerate_states(rem_native(12, seed))
     yield _same(
         "REM with a native state, N 12",
@@ -195,7 +209,7 @@ def freezing(seed: int, draws: int) -> Iterator[CalibrationRow]:
 
 BY_GAUSS, ENUMERATED = "sums over sets of spins (Krawtchouk)", "enumeration of all states"
 calibrations = (
-    Calibration("covariance of energies", BY_GAUSS, lambda seed: disorder(seed, 100)),
+    Calibration("covariance of energies", BY_GAUSS, lambda seed: disorder(seed, 70)),
     Calibration("covariance of energies, 1,200 draws", BY_GAUSS, lambda seed: disorder(seed, 1200), "full"),
     Calibration("toward the REM", BY_GAUSS, lambda seed: toward_the_rem(seed, 12, 100)),
     Calibration("toward the REM, N 16", BY_GAUSS, lambda seed: toward_the_rem(seed, 16, 150), "normal"),
