@@ -132,7 +132,7 @@ def population_annealing(
     >>> from spinfunnel.systems import system
     >>> trace = population_annealing(system("ising1d", size=4), [1.0])
     >>> at = trace.temperatures == 1.0
-    >>> abs(trace.stats["log_z"][at][0] - 4.30207) < 0.1
+    >>> bool(abs(trace.stats["log_z"][at][0] - 4.79771) < 0.2)
     True
 
     Raises:

@@ -19,7 +19,7 @@ from scipy.special import erfcinv
 from spinfunnel.core import Array, BadInput, Trace, seeds
 from spinfunnel.dynamics.annealing import temperature_range
 from spinfunnel.dynamics.engines import replicas_of
-from spinfunnel.dynamics.replicas import NEVER, Ladders, Progress, pieces, positive, whole
+from spinfunnel.dynamics.replicas import NEVER, Ladders, Progress, Replicas, pieces, positive, whole
 from spinfunnel.systems.protocols import System
 
 #: A ladder is spaced so that this share of its swaps is accepted.
@@ -96,13 +96,44 @@ def temper(
         BadInput: if there are fewer than two temperatures, one is not positive or is given twice, a count is
             below one, or the system has neither couplings nor moves.
     """
-    whole(sweeps=sweeps, ladders=ladders, burn_in=burn_in, record_every=record_every)
+    whole(ladders=ladders)
+    rungs = rungs_of(system, temperatures, seed)
+    return climb(
+        replicas_of(system, ladders * len(rungs), seed, tempered=True), rungs, sweeps=sweeps, seed=seed,
+        burn_in=burn_in, record_every=record_every, keep_states=keep_states, deadline=deadline,
+        progress=progress,
+    )  # fmt: skip
+
+
+def rungs_of(system: System, temperatures: Sequence[float] | Array | None, seed: int) -> Array:
+    """Give the temperatures of a ladder from hot to cold, those that `ladder` finds if none are given.
+
+    >>> rungs_of(None, [0.5, 1.0], 0)
+    array([1. , 0.5])
+    """
     given = ladder(system, seed=seed) if temperatures is None else np.asarray(temperatures, dtype=float)
     rungs = np.sort([positive(t) for t in np.ravel(given)])[::-1]
     if len(rungs) < 2 or (np.diff(rungs) == 0).any():
         raise BadInput(f"a ladder has two or more different temperatures, not {rungs.tolist()}")
+    return rungs
+
+
+def climb(
+    them: Replicas,
+    rungs: Array,
+    *,
+    sweeps: int,
+    seed: int,
+    burn_in: int,
+    record_every: int,
+    keep_states: bool | Literal["all"],
+    deadline: float | None,
+    progress: Progress | None,
+) -> Trace:
+    """Temper replicas of any engine, as `temper` says."""
+    whole(sweeps=sweeps, burn_in=burn_in, record_every=record_every)
     count = len(rungs)
-    them = replicas_of(system, ladders * count, seed, tempered=True)
+    ladders = them.replicas // count
     places = Ladders.of(rungs, ladders, seed)
     kept = count if keep_states == "all" else int(keep_states)
     compiling = time.perf_counter()
