@@ -1,3 +1,4 @@
+import io
 import json
 import math
 from contextlib import contextmanager
@@ -7,7 +8,7 @@ import pytest
 from tests.command import run
 
 from spinfunnel import cli
-from spinfunnel.anneal import Round, anneal, success_share, tts99
+from spinfunnel.anneal import Round, anneal, spins_text, success_share, tts99
 from spinfunnel.core import BadInput
 from spinfunnel.systems import MAKERS, system
 from spinfunnel.systems.enumeration import enumerate_states
@@ -33,6 +34,24 @@ def test_a_glass_is_solved_but_nothing_is_claimed():
     assert found.stopped == "budget"
     assert found.best_round() is None
     assert found.energy == pytest.approx(glass.energy(found.best[None])[0], rel=1e-12)
+
+
+@pytest.mark.parametrize("method", ["sa", "pt"])
+def test_any_system_with_moves_is_searched(method):
+    glass = system("rem", size=10, seed=2)
+    found = anneal(glass, method=method, budget=0.5, seed=1)
+    assert found.energy == glass.table.min()
+    assert (found.reached, found.stopped) == (None, "budget")
+    assert found.compile_seconds > 0
+
+
+def test_coordinates_are_written_in_rows_that_can_be_read_back():
+    atoms = system("lj", size=5)
+    found = anneal(atoms, method="sa", budget=0.3)
+    rows = np.loadtxt(io.StringIO(spins_text(found)))
+    assert rows.shape == (5, 3)
+    assert (rows == found.best).all()
+    assert atoms.energy(rows[None])[0] == pytest.approx(found.energy, rel=1e-12)
 
 
 def test_rounds_depend_on_the_seed_alone():
@@ -119,7 +138,7 @@ def test_json_is_the_whole_result():
         (["system:sk", "--budget", "soon"], "positive time"),
         (["system:sk", "--budget", ""], "--budget is empty"),
         (["system:sk", "--method", "pa"], "sa, pt"),
-        (["system:rem", "--size", "6"], "no couplings between pairs"),
+        (["system:mueller-brown"], "neither couplings between pairs of spins nor moves"),
         (["system:wishart?beta=2"], "no parameter 'beta'"),
         (["system:sk", "--size", "1"], "nothing to anneal"),
     ],
@@ -168,5 +187,5 @@ def test_list_systems():
     assert all(name in listed.stdout for name in MAKERS)
     rows = json.loads(run("list", "systems", "--json").stdout)
     assert [row["name"] for row in rows] == list(MAKERS)
-    assert all("H" in row["convention"] or "energies" in row["convention"] for row in rows)
+    assert all("=" in row["convention"] or "energies" in row["convention"] for row in rows)
     assert run("list", "planets").returncode == 2

@@ -229,13 +229,17 @@ def _all_states(system: System) -> None:
 
 
 def check_dynamics(
-    sample: Callable[[System, float, int], Trace], *, temperature: float = 1.0, seed: int = 0
+    sample: Callable[[System, float, int], Trace],
+    *,
+    system: System | None = None,
+    temperature: float = 1.0,
+    seed: int = 0,
 ) -> None:
     """Check a dynamics `sample(system, temperature, seed)` that gives a `Trace` of equilibrium states.
 
     Its trace holds together (shapes, final and best spins, their energies); one seed gives the same bits and
-    another seed others; and its mean energy is that of all 2^10 states of a glass in a field, within 5 of
-    its own error bars, which may be at most 3 % of it.
+    another seed others; and its mean energy is that of all 2^10 states of a glass in a field, or of all
+    states of the `system` given, within 5 of its own error bars, which may be at most 3 % of it.
 
     >>> from spinfunnel.dynamics import metropolis
     >>> check_dynamics(lambda system, t, seed: metropolis(system, t, sweeps=800, burn_in=200, seed=seed))
@@ -243,7 +247,7 @@ def check_dynamics(
     Raises:
         AssertionError: if a promise is broken.
     """
-    glass = named("sk?field=0.4", size=10, seed=seed)
+    glass = named("sk?field=0.4", size=10, seed=seed) if system is None else system
     trace = sample(glass, temperature, seed)
     _trace(glass, trace)
     again, other = sample(glass, temperature, seed), sample(glass, temperature, seed + 1)

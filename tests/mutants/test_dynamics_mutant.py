@@ -4,13 +4,15 @@ import inspect
 
 import numpy as np
 import pytest
+from tests.dynamics.moves import lopsided
 
 from spinfunnel.calibrate import judge_calibration
 from spinfunnel.core import seeds
-from spinfunnel.dynamics import annealing, calibration, kernels, lanes, metropolis, temper
+from spinfunnel.dynamics import annealing, calibration, kernels, lanes, metropolis, replicas, temper, walkers
 from spinfunnel.maths import statistics
 from spinfunnel.testing import check_dynamics
 
+MOVED = "moves of a system's own against enumeration"
 CALIBRATIONS = {one.name: one for one in calibration.calibrations}
 
 
@@ -18,14 +20,14 @@ def red(name):
     return [row for row in judge_calibration(CALIBRATIONS[name].run(0)).rows if not row.ok]
 
 
-def rewritten(monkeypatch, old, new):
-    """Give the loops of the kernels with one piece of their source replaced."""
-    source = inspect.getsource(kernels)
+def rewritten(monkeypatch, old, new, module=kernels, loops=("run", "temper", "exchange")):
+    """Give the loops of a module with one piece of their source replaced."""
+    source = inspect.getsource(module)
     assert source.count(old) == 1
-    names = {"__name__": kernels.__name__}
+    names = {"__name__": module.__name__}
     exec(compile(source.replace(old, new), "mutant", "exec"), names)
-    for loop in ("run", "temper"):
-        monkeypatch.setattr(kernels, loop, names[loop])
+    for loop in loops:
+        monkeypatch.setattr(module, loop, names[loop])
 
 
 def simple(system, temperature, seed):
@@ -40,12 +42,13 @@ def test_the_originals_are_green():
 
 @pytest.mark.parametrize("factor", [0.95, 1.05])
 def test_a_temperature_five_percent_off(monkeypatch, factor):
-    right = lanes.positive
+    right = replicas.positive
     for function in (metropolis, temper):
         monkeypatch.setattr(inspect.getmodule(function), "positive", lambda t: factor * right(t))
     assert red("metropolis against enumeration")
     assert red("metropolis against the torus")
     assert red("tempering against enumeration")
+    assert {row.of for row in red(MOVED)} == {"metropolis", "tempering"}
     with pytest.raises(AssertionError, match="of all states"):
         check_dynamics(simple)
 
@@ -56,11 +59,13 @@ def test_swaps_by_energies_per_spin(monkeypatch):
     )
     assert red("tempering against enumeration")
     assert not red("metropolis against enumeration")
+    assert {row.of for row in red(MOVED)} == {"tempering"}
 
 
 def test_swaps_of_the_wrong_sign(monkeypatch):
     rewritten(monkeypatch, "(energies[cold] - energies[hot])", "(energies[hot] - energies[cold])")
     assert red("tempering against enumeration")
+    assert {row.of for row in red(MOVED)} == {"tempering"}
 
 
 @pytest.mark.parametrize(
@@ -86,11 +91,12 @@ def test_the_local_field_of_one_neighbour_is_not_updated(monkeypatch, right, wro
     assert all(row.system.startswith(where) for row in bad)
 
 
-def test_all_replicas_share_their_random_numbers(monkeypatch):
+@pytest.mark.parametrize(("engine", "check"), [(lanes, "metropolis against enumeration"), (walkers, MOVED)])
+def test_all_replicas_share_their_random_numbers(monkeypatch, engine, check):
     """Energies stay right, and overlaps between replicas come out too large: <q²> alone can tell."""
-    right = lanes.streams
-    monkeypatch.setattr(lanes, "streams", lambda seed, name, n: np.tile(right(seed, name, 1), (n, 1)))
-    bad = red("metropolis against enumeration")
+    right = engine.streams
+    monkeypatch.setattr(engine, "streams", lambda seed, name, n: np.tile(right(seed, name, 1), (n, 1)))
+    bad = red(check)
     squares = [row for row in bad if row.quantity == "<q²>"]
     assert squares
     assert all(row.value > row.exact for row in squares)
@@ -99,6 +105,33 @@ def test_all_replicas_share_their_random_numbers(monkeypatch):
 def test_a_uniform_number_with_too_few_bits(monkeypatch):
     rewritten(monkeypatch, "WIDTH) >> np.uint32(8))", "WIDTH) >> np.uint32(8) & np.uint32(0xF00000))")
     assert red("metropolis against enumeration")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    ["beta * (log_ratio - cost)", "-log_ratio - beta * cost", "-beta * cost"],
+    ids=["multiplied by beta", "inverted", "left out"],
+)
+def test_the_ratio_of_proposals_is_mistaken(monkeypatch, wrong):
+    """Only a system that proposes lopsidedly can tell; where the ratio is one, nothing changes."""
+    given = lopsided(8)
+    check_dynamics(simple, system=given, temperature=1.8)
+    rewritten(monkeypatch, "log_ratio - beta * cost", wrong, walkers, ["walk"])
+    with pytest.raises(AssertionError, match="of all states"):
+        check_dynamics(simple, system=given, temperature=1.8)
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ("energy[r] += cost", "energy[r] += cost * (cost < 0)"),
+        ("uniform(rng) < np.exp(exponent)", "uniform(rng) < np.exp(1.05 * exponent)"),
+    ],
+    ids=["a cost is not counted", "the factor is five percent off"],
+)
+def test_a_walker_goes_wrong(monkeypatch, right, wrong):
+    rewritten(monkeypatch, right, wrong, walkers, ["walk", "accepted"])
+    assert red(MOVED)
 
 
 def test_an_anneal_that_never_cools(monkeypatch):

@@ -20,9 +20,9 @@ from spinfunnel.systems.protocols import System
 
 Schedule: TypeAlias = Literal["geometric", "linear"]
 
-#: This share of the uphill flips of a random configuration is accepted where an anneal begins.
+#: This share of the uphill moves from a random configuration is accepted where an anneal begins.
 UPHILL = 0.4
-#: In a local minimum, this many thermally excited spins are expected where an anneal ends.
+#: In a local minimum, this many excitations a sweep are expected where an anneal ends.
 EXCITED = 0.2
 #: An inverse temperature that no cost survives, in units of the coldest; and the sweeps made there.
 FROZEN, DOWNHILL = 1e6, 8
@@ -33,8 +33,9 @@ RECORDS = 32
 def temperature_range(system: System, seed: int = 0) -> tuple[float, float]:
     """Give the temperatures (hot, cold) between which something freezes.
 
-    Hot: the mean of exp(-cost/T) over the uphill flips of random configurations is 0.4. Cold: in a local
-    minimum, the sum of exp(-cost/T) over its N spins is 0.2 (flips that cost nothing are left out).
+    Hot: the mean of exp(-cost/T) over the uphill moves from random configurations is 0.4. Cold: in a local
+    minimum, the sum of exp(-cost/T) over the moves of a sweep, such as N flips, is 0.2 (or half as many as
+    cost anything); those that cost nothing are left out.
 
     >>> from spinfunnel.systems import system
     >>> hot, cold = temperature_range(system("ising2d", size=8))
@@ -43,22 +44,19 @@ def temperature_range(system: System, seed: int = 0) -> tuple[float, float]:
     """
     many = kernels.WIDTH
     them = replicas_of(system, many, seeds(seed, "temperature range"), order="random")
-    random = np.abs(them.costs())
-    unit = float(np.median(random[np.isfinite(random) & (random > 0)]))
-    uphill = _uphill(them.costs(), unit)
+    random = them.costs()
+    random = random[np.isfinite(random) & (random != 0)]
+    unit = float(np.median(np.abs(random))) if random.size else 1.0
+    smallest = 1e-6 * unit
     them.sweep(FROZEN / unit, np.ones(3 * DOWNHILL), every=1)
-    costs = _uphill(them.costs(), unit)
-    if not len(uphill) or not len(costs):
+    frozen = them.costs()
+    frozen = frozen[np.isfinite(frozen) & (frozen > smallest)]
+    if not (random > smallest).any() or not frozen.size:
         raise BadInput(f"{system.name} has no move that costs energy: there is nothing to anneal")
-    excited = min(EXCITED, 0.5 * len(costs) / many)
+    uphill, excited = random[random > smallest], min(EXCITED, 0.5 * frozen.size / many)
     hot = _solve(lambda beta: float(np.exp(-beta * uphill).mean()) - UPHILL, unit)
-    cold = _solve(lambda beta: float(np.exp(-beta * costs).sum()) / many - excited, unit)
+    cold = _solve(lambda beta: float(np.exp(-beta * frozen).sum()) / many - excited, unit)
     return hot, min(cold, hot / 4)
-
-
-def _uphill(costs: Array, unit: float) -> Array:
-    """Give those costs that are finite and more than rounding."""
-    return costs[np.isfinite(costs) & (costs > 1e-6 * unit)]
 
 
 def _solve(excess: Callable[[float], float], unit: float) -> float:

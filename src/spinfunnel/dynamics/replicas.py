@@ -29,6 +29,8 @@ Progress = Callable[[float, float, str], None]
 
 #: Nanoseconds of work, about, between two looks at the clock.
 PIECE = 5e7
+#: Sweeps in the first piece, at most.
+LONGEST = 1000
 #: No record before the end of time.
 NEVER = 2**62
 
@@ -92,6 +94,10 @@ class Replicas(ABC):
     def final(self) -> Array:
         """The configurations now, (R, *shape)."""
 
+    @abstractmethod
+    def take(self, indices: Array) -> None:
+        """Replica r takes the configuration that replica indices[r] has now; random numbers stay its own."""
+
     @property
     @abstractmethod
     def best(self) -> Array:
@@ -134,12 +140,17 @@ class Replicas(ABC):
 
 
 def pieces(total: int, work: float, deadline: float | None) -> Iterator[int]:
-    """Cut `total` sweeps of about `work` nanoseconds each into pieces, until `deadline` (a `time.time()`)."""
-    size = max(1, int(PIECE / work))
-    for begin in range(0, total, size):
-        if deadline is not None and time.time() >= deadline:
-            return
-        yield min(size, total - begin)
+    """Cut `total` sweeps into pieces of some 50 ms, until `deadline` (a `time.time()`).
+
+    The first is as long as `work`, the nanoseconds that a sweep takes, makes it; then the clock is believed.
+    """
+    size, left = int(np.clip(PIECE / work, 1, LONGEST)), total
+    while left > 0 and (deadline is None or time.time() < deadline):
+        began, piece = time.perf_counter(), min(size, left)
+        yield piece
+        left -= piece
+        share = 1e-9 * PIECE / max(time.perf_counter() - began, 1e-9)
+        size = max(1, int(size * np.clip(share, 0.25, 2.0)))
 
 
 @dataclass
