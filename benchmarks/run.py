@@ -1,4 +1,4 @@
-"""Measure ourselves against LAPACK, WeightWatcher and powerlaw; write benchmarks/results.json.
+"""Measure ourselves against LAPACK, WeightWatcher, powerlaw and spin codes; write benchmarks/results.json.
 
     python benchmarks/run.py [--quick] [--check]
 
@@ -20,6 +20,7 @@ import venv
 from pathlib import Path
 
 import numpy as np
+import spins
 from scipy.linalg import eigvalsh_tridiagonal
 
 HERE = Path(__file__).parent
@@ -199,7 +200,10 @@ def main():
     parser.add_argument("--quick", action="store_true", help="one repeat, a smaller matrix, nothing written")
     parser.add_argument("--check", action="store_true", help="exit with 1 if a row misses its target")
     options = parser.parse_args()
-    rows = [*compare(1 if options.quick else 5), memory(4096 if options.quick else 8192)]
+    repeats = 1 if options.quick else 5
+    rows = [*compare(repeats), memory(4096 if options.quick else 8192)]
+    with tempfile.TemporaryDirectory() as folder:
+        rows += spins.rows(repeats, rival_python, row, ENVIRONMENT, folder)
     for one in rows:
         sign = "ok  " if one["ok"] else "MISS"
         print(
