@@ -24,10 +24,10 @@ def red(rows):
 
 def test_the_originals_are_green():
     for rows in (
-        disorder(0, 40),
-        toward(0, 12, 40),
-        limits(0, 200),
-        nishimori(0, 100),
+        disorder(0, 25),
+        toward(0, 12, 25),
+        limits(0, 100),
+        nishimori(0, 80),
         clauses(0),
         freezing(0, 400),
     ):
@@ -48,7 +48,7 @@ def test_block_couplings_of_the_strength_of_the_whole(monkeypatch):
             return variances(self, terms)
 
     monkeypatch.setattr(multiscale.Scales, "variances", mutant)
-    assert {row.system.partition(",")[0] for row in red(disorder(0, 40))} == {"multiscale"}
+    assert {row.system.partition(",")[0] for row in red(disorder(0, 25))} == {"multiscale"}
 
 
 def test_a_term_counted_on_the_finest_level_only_that_holds_it(monkeypatch):
@@ -61,15 +61,15 @@ def test_a_term_counted_on_the_finest_level_only_that_holds_it(monkeypatch):
         return right(self, terms) * np.where(inside, 0.7, 1)
 
     monkeypatch.setattr(multiscale.Scales, "variances", wrong)
-    assert red(disorder(0, 40))
-    assert red(limits(0, 200))
+    assert red(disorder(0, 25))
+    assert red(limits(0, 100))
 
 
 def test_pspin_without_the_factorial(monkeypatch):
     monkeypatch.setattr(pspin.math, "factorial", lambda p: p)
     right = pspin.covariance
     monkeypatch.setattr(many_body_calibration, "covariance", lambda x, y, p: right(x, y, p) * {3: 2, 4: 6}[p])
-    assert {row.system for row in red(disorder(0, 40))} == {"3-spin, N 12", "4-spin, N 12"}
+    assert {row.system for row in red(disorder(0, 25))} == {"3-spin, N 12", "4-spin, N 12"}
 
 
 def test_noise_that_does_not_shrink_as_the_bias_grows(monkeypatch):
@@ -83,8 +83,8 @@ def test_noise_that_does_not_shrink_as_the_bias_grows(monkeypatch):
         return replace(made, couplings=made.couplings + (1 - np.sqrt(1 - bias**2)) * noise)
 
     monkeypatch.setattr(many_body_calibration, "multiscale", wrong)
-    assert red(disorder(0, 40))
-    assert red(nishimori(0, 100))
+    assert red(disorder(0, 25))
+    assert red(nishimori(0, 80))
 
 
 def test_order_two_with_the_variance_of_pspin(monkeypatch):
@@ -95,7 +95,7 @@ def test_order_two_with_the_variance_of_pspin(monkeypatch):
         return replace(made, couplings=made.couplings * np.sqrt(2))
 
     monkeypatch.setattr(many_body_calibration, "multiscale", wrong)
-    names = {row.quantity for row in red(limits(0, 200))}
+    names = {row.quantity for row in red(limits(0, 100))}
     assert {"ground energy per spin", "ground energy per spin, less SK's", "J less Mattis's"} <= names
 
 
@@ -106,7 +106,7 @@ def test_couplings_of_four_where_there_should_be_six(monkeypatch):
         return right(size, min(order, 4))
 
     monkeypatch.setattr(pspin, "subsets", wrong)
-    assert any("6-spin" in row.system for row in red(toward(0, 12, 40)))
+    assert any("6-spin" in row.system for row in red(toward(0, 12, 25)))
 
 
 def test_a_transform_with_one_sign_wrong(monkeypatch):
