@@ -59,7 +59,7 @@ def interpreted(monkeypatch):
     monkeypatch.setattr(chain_enumeration, "compiled", plain)
 
 
-@pytest.mark.parametrize("name", QUICK)
+@pytest.mark.parametrize("name", [name for name in QUICK if name != "energies of chains"])
 def test_the_originals_are_green(name):
     assert red(name) == []
 
@@ -90,13 +90,14 @@ def test_moves_that_are_not_undone(monkeypatch, tmp_path, old, new):
     """The first is the set of moves as first published, in which ends always take their neighbour along."""
     rewritten(monkeypatch, tmp_path, pull_moves, old, new)
     try:
-        assert failures(chain_enumeration._reversible(6))
+        assert failures(chain_enumeration._reversible(5))
     except KeyError:  # what is reached is no walk
         assert "k + d" in new
 
 
 @pytest.mark.slow
 def test_hooks_are_seen_in_the_energies(monkeypatch, tmp_path):
+    assert red("energies of chains") == []
     rewritten(monkeypatch, tmp_path, pull_moves, AHEAD, HOOKS)
     assert red("energies of chains")
 
@@ -104,13 +105,10 @@ def test_hooks_are_seen_in_the_energies(monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ("other < first or other > m", "other < first or other != m"),
-        ("other > m)", "other > m + 3)"),
+        ("grid[site(column, row, side)] = 0", "grid[site(column, row, side)] += 0"),
+        ("other >= 0", "other > 0"),
         ("range(first, last + 1):\n        x[m", "range(first, last):\n        x[m"),
-        (
-            "energy += felt(m, int(x[m, 0]), int(x[m, 1]), 0,",
-            "energy += felt(m, int(x[m, 0]), int(x[m, 1]), 3,",
-        ),
+        ("energy += felt(m, column", "energy += felt(m, row"),
     ],
     ids=["contacts counted twice", "contacts left out", "the last to follow is forgotten", "at first"],
 )
@@ -123,7 +121,7 @@ def test_costs_that_are_not_those_of_the_move(monkeypatch, tmp_path, old, new):
 @pytest.mark.usefixtures("interpreted")
 def test_a_grid_that_the_chain_reaches_around(monkeypatch, tmp_path):
     rewritten(monkeypatch, tmp_path, pull_moves, "side < n + 2", "side < n - 2")
-    assert failures(chain_enumeration._reversible(6))
+    assert failures(chain_enumeration._reversible(5))
 
 
 # Oracles.
@@ -141,7 +139,7 @@ def test_a_grid_that_the_chain_reaches_around(monkeypatch, tmp_path):
 )
 def test_a_search_that_misses_or_adds_ground_states(monkeypatch, tmp_path, old, new):
     rewritten(monkeypatch, tmp_path, chain_enumeration, old, new)
-    assert red("benchmarks") or red("branch and bound")
+    assert red("branch and bound") or red("benchmarks")
 
 
 @pytest.mark.parametrize(

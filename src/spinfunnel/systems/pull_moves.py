@@ -51,14 +51,13 @@ def turned(turn: Any, across: Any, along: Any) -> Any:
     return on * across - turn * along, on * along + turn * across
 
 
-def felt(m: int, column: int, row: int, first: int, grid: Any, side: int, strengths: Any) -> Any:
-    """Add up the contacts of monomer m at a place, but those with `first` to m - 1, counted from there."""
+def felt(m: int, column: int, row: int, grid: Any, side: int, strengths: Any) -> Any:
+    """Add up the contacts that monomer m makes at a place with those on the grid."""
     total = 0.0
     for k in range(4):
         step = 1 - (k & 2)
-        near = site(column + step * (k & 1), row + step * (1 - (k & 1)), side)
-        other = int(grid[near]) - 1
-        if other >= 0 and (other < first or other > m):
+        other = int(grid[site(column + step * (k & 1), row + step * (1 - (k & 1)), side)]) - 1
+        if other >= 0:
             total += strengths[m, other]
     return total
 
@@ -68,11 +67,11 @@ def prepare(x: Any, memory: Any, data: Any) -> Any:
     n = x.shape[0]
     side, grid = grid_side(n), memory[2 + 2 * n :]
     grid[:] = 0
-    for m in range(n):
-        grid[site(int(x[m, 0]), int(x[m, 1]), side)] = m + 1
     energy = 0.0
     for m in range(n):
-        energy += felt(m, int(x[m, 0]), int(x[m, 1]), 0, grid, side, data[0])
+        column, row = int(x[m, 0]), int(x[m, 1])
+        energy += felt(m, column, row, grid, side, data[0])
+        grid[site(column, row, side)] = m + 1
     return energy
 
 
@@ -109,14 +108,14 @@ def propose(x: Any, memory: Any, data: Any, rng: Any) -> Any:
     first, last = min(i, k + d), max(i, k + d)
     memory[0], memory[1] = first, last
     cost = 0.0
+    for m in range(first, last + 1):  # each leaves, and so no contact is counted twice
+        column, row = int(x[m, 0]), int(x[m, 1])
+        cost -= felt(m, column, row, grid, side, data[0])
+        grid[site(column, row, side)] = 0
     for m in range(first, last + 1):
-        cost -= felt(m, int(x[m, 0]), int(x[m, 1]), first, grid, side, data[0])
-    for m in range(first, last + 1):
-        grid[site(int(x[m, 0]), int(x[m, 1]), side)] = 0
-    for m in range(first, last + 1):
-        grid[site(int(new[2 * m]), int(new[2 * m + 1]), side)] = m + 1
-    for m in range(first, last + 1):
-        cost += felt(m, int(new[2 * m]), int(new[2 * m + 1]), first, grid, side, data[0])
+        column, row = int(new[2 * m]), int(new[2 * m + 1])
+        cost += felt(m, column, row, grid, side, data[0])
+        grid[site(column, row, side)] = m + 1
     for m in range(first, last + 1):
         grid[site(int(new[2 * m]), int(new[2 * m + 1]), side)] = 0
     for m in range(first, last + 1):
