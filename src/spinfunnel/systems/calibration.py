@@ -159,6 +159,29 @@ def lowest(seed: int, draws: int) -> Iterator[CalibrationRow]:
         yield _mean(f"REM, N {n}", "its law's width, share", sample=width, known=1, cap=0.03)
 
 
+#: Ground energies per spin of Gaussian SK glasses measured once, by another enumeration: N -> (e, error).
+SK_MEASURED = {8: (-0.5745, 0.0008), 12: (-0.6169, 0.0011), 16: (-0.6440, 0.0014), 20: (-0.658, 0.004)}
+
+
+def sk_lowest(seed: int, draws: int) -> Iterator[CalibrationRow]:
+    """Average SK's lowest energies at N = 8 to 20 over glasses; e_N = e_0 + a N^(-2/3) leads to Parisi's."""
+    what, means = "ground energy per spin, against another measurement", []
+    for n, (known, error) in SK_MEASURED.items():
+        glasses = (sk(n, seeds(seed, "sk lowest", n, i)) for i in range(draws))
+        sample = np.array([enumerate_states(glass).ground_energy / n for glass in glasses])
+        means.append((n, float(sample.mean()), float(sample.std(ddof=1) / math.sqrt(draws))))
+        yield CalibrationRow.measured(
+            "systems", f"Gaussian SK, N {n}", what,
+            exact=known, value=means[-1][1], error=math.hypot(error, means[-1][2]), cap=0.01,
+        )  # fmt: skip
+    sizes, values, errors = np.array(means).T
+    (_, limit), covariance = np.polyfit(sizes ** (-2 / 3), values, 1, w=1 / errors, cov="unscaled")
+    yield CalibrationRow.deterministic(
+        "systems", "Gaussian SK, N 8 to 20", "e_0 by N^(-2/3) (literature: Crisanti & Rizzo 2002)",
+        exact=exact.E0_SK, value=float(limit), tolerance=0.01 + 3 * math.sqrt(covariance[1, 1]),
+    )  # fmt: skip
+
+
 def certificates(seed: int) -> Iterator[CalibrationRow]:
     """Enumerate planted systems: nothing is below what was planted."""
     systems: dict[str, PlantedSpins] = {"Mattis, N 13": mattis(13, seed)}
@@ -199,5 +222,7 @@ calibrations = (
     Calibration("planted states", ENUMERATED, certificates),
     Calibration("identities of the disorder", BY_PARTS, lambda seed: disorder(seed, 1000)),
     Calibration("identities, 20,000 draws", BY_PARTS, lambda seed: disorder(seed, 20_000), "full"),
+    Calibration("lowest energies of SK", ENUMERATED, lambda seed: sk_lowest(seed, 200)),
+    Calibration("lowest energies of SK, 4,000 draws", ENUMERATED, lambda seed: sk_lowest(seed, 4000), "full"),
     Calibration("lowest energies", "order statistics of normal variables", lambda seed: lowest(seed, 2000)),
 )
