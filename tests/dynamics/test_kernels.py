@@ -64,7 +64,7 @@ def test_lanes_have_streams_of_their_own():
     assert (one == many[:1]).all()
 
 
-@pytest.mark.parametrize("name", ["sk?field=0.3", "ea?law=gauss", "ea"])
+@pytest.mark.parametrize("name", ["sk?field=0.3", "ea?law=gauss", "ea?field=0.7"])
 @pytest.mark.parametrize("how", [{}, {"order": "random", "rule": "heat bath"}])
 def test_a_lane_does_the_same_whatever_the_width(name, how):
     glass = system(name, size=4 if name.startswith("ea") else 30)

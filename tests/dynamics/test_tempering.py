@@ -6,6 +6,7 @@ import pytest
 from spinfunnel.core import BadInput
 from spinfunnel.dynamics import calibration, ladder, metropolis, replicas, temper, tempering
 from spinfunnel.dynamics.lanes import Lanes
+from spinfunnel.dynamics.replicas import Ladders, Replicas
 from spinfunnel.systems import system
 from spinfunnel.systems.enumeration import enumerate_states
 from spinfunnel.testing import check_dynamics
@@ -61,6 +62,20 @@ def test_ladders_do_not_touch_each_other_and_pieces_change_no_bit(monkeypatch):
     means = many.stats["energies"].mean(axis=(0, 2))
     assert (np.diff(means) < 0).all()
     assert len(np.unique(many.energies.T, axis=0)) == 50
+
+
+def test_one_compiled_loop_does_what_sweeps_and_swaps_do():
+    """Ladders in lanes, all compiled together, and step by step as any engine is tempered: the same bits."""
+    glass = system("ea?law=gauss", size=3)
+    found = []
+    for loop in (Lanes.temper, Replicas.temper):
+        them, ladders = Lanes(glass, 70, 3), Ladders.of(np.geomspace(3.0, 0.4, 7), 10, 3)
+        energies, states = loop(them, ladders, 60, every=3, kept=7)
+        assert energies.shape == (20, 7, 10)
+        assert np.allclose(glass.energy(states[-1].reshape(-1, 27)), energies[-1].ravel(), atol=1e-4)
+        found.append([energies, states, them.final, them.best, ladders.at, ladders.trips, ladders.swapped])
+    assert all((one == other).all() for one, other in zip(*found, strict=True))
+    assert found[0][-2].sum() > 0
 
 
 def test_a_round_trip_goes_down_and_up_again():

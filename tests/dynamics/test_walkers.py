@@ -58,7 +58,7 @@ def test_coordinates_have_the_energy_of_equipartition(rule):
 
 
 def test_calibrations():
-    rows = [row for one in calibration.calibrations[4:] for row in one.run(0)]
+    rows = [row for one in calibration.calibrations if one.name.startswith("own") for row in one.run(0)]
     assert rows
     assert all(row.ok and abs(row.sigma or 0) < 4 for row in rows), rows
 

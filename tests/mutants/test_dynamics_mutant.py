@@ -12,7 +12,7 @@ from spinfunnel.dynamics import annealing, calibration, kernels, lanes, metropol
 from spinfunnel.maths import statistics
 from spinfunnel.testing import check_dynamics
 
-MOVED = "moves of a system's own against enumeration"
+MOVED, MOVED_AND_TEMPERED = "own moves against enumeration", "own moves, tempered"
 CALIBRATIONS = {one.name: one for one in calibration.calibrations}
 
 
@@ -40,6 +40,7 @@ def test_the_originals_are_green():
     check_dynamics(simple)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("factor", [0.95, 1.05])
 def test_a_temperature_five_percent_off(monkeypatch, factor):
     right = replicas.positive
@@ -48,26 +49,30 @@ def test_a_temperature_five_percent_off(monkeypatch, factor):
     assert red("metropolis against enumeration")
     assert red("metropolis against the torus")
     assert red("tempering against enumeration")
-    assert {row.of for row in red(MOVED)} == {"metropolis", "tempering"}
+    assert red(MOVED)
+    assert red(MOVED_AND_TEMPERED)
     with pytest.raises(AssertionError, match="of all states"):
         check_dynamics(simple)
 
 
+@pytest.mark.slow
 def test_swaps_by_energies_per_spin(monkeypatch):
     rewritten(
         monkeypatch, "(energies[cold] - energies[hot])", "(energies[cold] - energies[hot]) / lane_at.size"
     )
     assert red("tempering against enumeration")
     assert not red("metropolis against enumeration")
-    assert {row.of for row in red(MOVED)} == {"tempering"}
+    assert red(MOVED_AND_TEMPERED)
 
 
+@pytest.mark.slow
 def test_swaps_of_the_wrong_sign(monkeypatch):
     rewritten(monkeypatch, "(energies[cold] - energies[hot])", "(energies[hot] - energies[cold])")
     assert red("tempering against enumeration")
-    assert {row.of for row in red(MOVED)} == {"tempering"}
+    assert red(MOVED_AND_TEMPERED)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("right", "wrong", "where"),
     [
@@ -102,6 +107,7 @@ def test_all_replicas_share_their_random_numbers(monkeypatch, engine, check):
     assert all(row.value > row.exact for row in squares)
 
 
+@pytest.mark.slow
 def test_a_uniform_number_with_too_few_bits(monkeypatch):
     rewritten(monkeypatch, "WIDTH) >> np.uint32(8))", "WIDTH) >> np.uint32(8) & np.uint32(0xF00000))")
     assert red("metropolis against enumeration")

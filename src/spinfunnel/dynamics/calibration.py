@@ -133,7 +133,7 @@ def _annealed(seed: int) -> Iterable[CalibrationRow]:
 
 
 def _moved(seed: int) -> Iterable[CalibrationRow]:
-    """Systems that make moves of their own."""
+    """Sample a system that makes moves of its own."""
     levels = system(FORGETFUL[0], size=FORGETFUL[1], seed=FORGETFUL[2])
     for temperature in (1.5, 2.0):
         for _, rule in HOW:
@@ -144,6 +144,9 @@ def _moved(seed: int) -> Iterable[CalibrationRow]:
             yield from _small(
                 "metropolis", f"rem, N {levels.size}, T {temperature}, {rule}", levels, temperature, trace
             )
+
+
+def _moved_and_tempered(seed: int) -> Iterable[CalibrationRow]:
     deep = system(DEEP[0], size=DEEP[1], seed=DEEP[2])
     tempered = temper(
         deep, DEEP_RUNGS, sweeps=1500, ladders=384, burn_in=500, record_every=5, seed=seeds(seed, "rem")
@@ -152,6 +155,9 @@ def _moved(seed: int) -> Iterable[CalibrationRow]:
     for k, temperature in enumerate(DEEP_RUNGS):
         u = mean_of_replicas(tempered.stats["energies"][:, k, k :: len(DEEP_RUNGS)] / deep.size)
         yield _row("tempering", f"rem, N {deep.size}, T {temperature}", "u", float(exact[k]), u, 0.01)
+
+
+def _moved_and_annealed(seed: int) -> Iterable[CalibrationRow]:
     solved = 0
     for i in range(16):
         one = system("rem", size=10, seed=seeds(seed, "annealed rem", i) % 10**6)
@@ -167,5 +173,7 @@ calibrations = (
     Calibration("metropolis against the torus", "Kaufman, Phys. Rev. 76 (1949) 1232", _against_kaufman),
     Calibration("tempering against enumeration", "all 2^N states", _tempered),
     Calibration("annealing against enumeration", "all 2^N states, planted tiles", _annealed),
-    Calibration("moves of a system's own against enumeration", "all 2^N states", _moved),
+    Calibration("own moves against enumeration", "all 2^N states", _moved),
+    Calibration("own moves, tempered", "all 2^N states", _moved_and_tempered),
+    Calibration("own moves, annealed", "all 2^N states", _moved_and_annealed),
 )

@@ -17,12 +17,10 @@ def replicas_of(
     *,
     order: Order | None = None,
     rule: Rule = "metropolis",
-    tempered: bool = False,
 ) -> Replicas:
     """Make replicas of a system, at random starts, moved by the engine that suits it and their number.
 
-    `tempered` says that each replica may have its own temperature. Without an `order`, sites are taken in
-    turn, but for systems that choose their moves themselves.
+    Without an `order`, sites are taken in turn, but for systems that choose their moves themselves.
 
     Raises:
         BadInput: if the order or rule is unknown, or the system has neither couplings nor moves.

@@ -58,7 +58,7 @@ def whole(**counts: int) -> None:
 
 
 class Replicas(ABC):
-    """R replicas of one system, each with its own random numbers: more replicas change none before them.
+    """R replicas of one system, each with its own random numbers: more in one engine change none before them.
 
     Attributes:
         system: what they are replicas of.

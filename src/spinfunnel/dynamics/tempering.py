@@ -99,7 +99,7 @@ def temper(
     whole(ladders=ladders)
     rungs = rungs_of(system, temperatures, seed)
     return climb(
-        replicas_of(system, ladders * len(rungs), seed, tempered=True), rungs, sweeps=sweeps, seed=seed,
+        replicas_of(system, ladders * len(rungs), seed), rungs, sweeps=sweeps, seed=seed,
         burn_in=burn_in, record_every=record_every, keep_states=keep_states, deadline=deadline,
         progress=progress,
     )  # fmt: skip
