@@ -8,10 +8,11 @@ from collections.abc import Iterator
 import numpy as np
 
 from spinfunnel.core import Array, Calibration, CalibrationRow, seeds
+from spinfunnel.dynamics.annealing import anneal
 from spinfunnel.dynamics.metropolis import metropolis
 from spinfunnel.dynamics.tempering import temper
 from spinfunnel.maths.statistics import mean_of_replicas
-from spinfunnel.systems.chain_enumeration import all_walks, enumerate_chains
+from spinfunnel.systems.chain_enumeration import all_walks, enumerate_chains, ground_states
 from spinfunnel.systems.chains import Chain, go, heteropolymer, hp
 
 #: A ladder of temperatures from open chains to folded ones.
@@ -75,9 +76,20 @@ def _tempered(seed: int) -> Iterator[CalibrationRow]:
         yield _row(chain, t, "u, tempered", float(exact[k]), series)
 
 
+def _annealed(seed: int) -> Iterator[CalibrationRow]:
+    """Compare the lowest energy of 128 anneals with that which no conformation is below."""
+    for chain in (hp(20), hp(24), hp(25), go(25, 1), heteropolymer(20, 1)):
+        lowest = anneal(chain, sweeps=1000, anneals=128, seed=seeds(seed, "anneal", chain.name, chain.size))
+        yield CalibrationRow.deterministic(
+            "pull moves", f"{chain.name}, N {chain.size}", "lowest energy of anneals less the ground state's",
+            exact=0, value=lowest.best_energy - ground_states(chain).energy, tolerance=1e-9,
+        )  # fmt: skip
+
+
 ALL = "enumeration of all conformations"
 calibrations = (
     Calibration("energies of chains", ALL, _energies),
     Calibration("shapes of chains", ALL, _shapes),
     Calibration("tempered chains", ALL, _tempered, "normal"),
+    Calibration("annealed chains", "branch and bound", _annealed, "normal"),
 )
