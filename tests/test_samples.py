@@ -20,7 +20,7 @@ def test_sets_lie_side_by_side():
     records, rungs, ladders = found.energies.shape
     assert (records, ladders) == (400, 8)
     assert rungs % samples.RUNGS == 0
-    assert found.overlaps.shape == found.links.shape == (400, rungs, 2, 6)
+    assert found.overlaps.shape == (400, rungs, 2, 6)
     assert (np.diff(found.temperatures) < 0).all()
     assert found.best_energy == pytest.approx(glass.energy(found.best[None])[0])
     assert found.along is None
@@ -49,13 +49,14 @@ def test_overlaps_are_those_of_different_replicas():
     np.testing.assert_allclose(along, np.abs(states.mean(axis=3)))
 
 
-def test_on_a_complete_graph_the_link_overlap_follows_from_q():
+def test_on_a_complete_graph_links_say_nothing_new():
     glass = system("sk", size=9)
-    states = glass.random(5 * 4, 1).reshape(5, 1, 4, 9)
-    _, links, _ = looked_at(glass, states)
-    product = states[3, 0, 0].astype(int) * states[3, 0, 2]
+    states = glass.random(4, 1).reshape(1, 1, 4, 9)
+    assert looked_at(glass, states)[1] is None
+    product = states[0, 0, 0].astype(int) * states[0, 0, 2]
     edges, _ = glass.bonds
-    assert links[3, 0, 0, 1] == pytest.approx((product[edges[:, 0]] * product[edges[:, 1]]).mean())
+    link, q = (product[edges[:, 0]] * product[edges[:, 1]]).mean(), product.mean()
+    assert link == pytest.approx((9 * q**2 - 1) / 8)
 
 
 def test_order_is_told_along_the_planted_state_or_along_all_up():

@@ -27,9 +27,9 @@ PAIRS = tuple(combinations(range(REPLICAS), 2))
 
 #: Sets, the most sweeps of each, and CPU seconds that all of them may take (estimated), by effort.
 WORK: dict[Effort, tuple[int, int, float]] = {
-    "quick": (4, 20_000, 16.0),
-    "normal": (8, 80_000, 120.0),
-    "full": (16, 400_000, 1200.0),
+    "quick": (8, 10_000, 16.0),
+    "normal": (16, 40_000, 120.0),
+    "full": (32, 200_000, 1200.0),
 }
 #: The fewest sweeps; the share of them that is not recorded, for the ladders begin at random.
 FEWEST, BURN_IN = 1000, 0.25
@@ -40,8 +40,9 @@ RANDOM = 250
 
 #: The hottest rung would be swapped with random states as often as neighbours of a ladder are, 30 %.
 HOTTEST = 1.47
-#: The coldest rung, in units of the temperature at which uphill moves of random states begin to freeze.
-COLDEST = 0.1
+#: The hottest rung is at least this far above where mean-field theory sees the first order, λ_max(J); the
+#: coldest is a tenth of that, or of where uphill moves of random states begin to freeze.
+DISORDERED, COLDEST = 1.25, 0.1
 #: Rungs come in multiples of this: four ladders then fill the lanes that are moved together.
 RUNGS, MOST_RUNGS = 16, 64
 
@@ -79,7 +80,8 @@ class Samples:
         hottest: energies of random states, which is infinite temperature, (S, R); None if not of spins.
         overlaps: of the pairs of each set of four, (T, K, R / 4, 6), in the order of `PAIRS`; None without
             a metric.
-        links: the same of bonds s_i s_j, where spins are coupled in pairs, else None.
+        links: the same of bonds s_i s_j, where spins are coupled in pairs, but not all to all (there they
+            follow from q²); else None.
         along: overlaps with the planted state, or with all spins up in a ferromagnet, (T, K, R), else None.
         acceptance: of swaps between neighbours, (K - 1,).
         round_trips: (R,), from the hottest temperature to the coldest and back.
@@ -172,14 +174,28 @@ def sample(system: System, draw: Draw, seed: int) -> Samples:
 
 @lru_cache(1)
 def _rungs(system: System, seed: int) -> Array:
-    """Set the temperatures: from nearly random states to a tenth of where uphill moves freeze."""
+    """Set the temperatures: from nearly random states to a tenth of where the system begins to order."""
     hot, cold = temperature_range(system, seed)
-    cold = max(cold, COLDEST * hot)
+    ordering = _mean_field(system) if isinstance(system, Pairwise) else 0.0
+    cold = max(cold, COLDEST * hot, COLDEST * ordering)
+    hot = max(hot, DISORDERED * ordering)
     if isinstance(system, Flips):
         hot = max(hot, float(system.energy(system.random(4000, seeds(seed, "hottest"))).std()) / HOTTEST)
     found = 1 / ladder(system, hot, cold, seed=seed)
     count = min(MOST_RUNGS, -(-len(found) // RUNGS) * RUNGS)
     return 1 / np.interp(np.linspace(0, len(found) - 1, count), np.arange(len(found)), found)
+
+
+def _mean_field(system: Pairwise) -> float:
+    """Give the largest eigenvalue of J: above it, mean-field theory knows no order."""
+    from scipy.sparse import csr_array
+    from scipy.sparse.linalg import eigsh
+
+    matrix = csr_array((system.couplings, system.indices, system.indptr), shape=(system.size,) * 2)
+    if system.size < 16:
+        return float(np.linalg.eigvalsh(matrix.toarray())[-1])
+    start = np.random.default_rng(0).standard_normal(system.size)
+    return float(eigsh(matrix, k=1, which="LA", v0=start, return_eigenvectors=False)[0])
 
 
 def looked_at(system: System, states: Array) -> tuple[Array | None, Array | None, Array | None]:
@@ -192,7 +208,7 @@ def looked_at(system: System, states: Array) -> tuple[Array | None, Array | None
     records, rungs, replicas = states.shape[:3]
     sets = replicas // REPLICAS
     overlaps = np.empty((records, rungs, sets, len(PAIRS)))
-    links = np.empty_like(overlaps) if isinstance(system, Pairwise) else None
+    links = np.empty_like(overlaps) if isinstance(system, Pairwise) and not _complete(system) else None
     native = reference(system)
     along = None if native is None else np.empty((records, rungs, replicas))
     for k in range(rungs):
@@ -202,7 +218,7 @@ def looked_at(system: System, states: Array) -> tuple[Array | None, Array | None
                 overlaps[:, k, r, p] = system.overlap(four[:, a], four[:, b])
             if links is not None:
                 assert isinstance(system, Pairwise)
-                links[:, k, r] = _links(system, four, overlaps[:, k, r])
+                links[:, k, r] = _links(system, four)
         if along is not None and native is not None:
             for r in range(replicas):
                 one = states[:, k, r]
@@ -210,12 +226,13 @@ def looked_at(system: System, states: Array) -> tuple[Array | None, Array | None
     return overlaps, links, along
 
 
-def _links(system: Pairwise, four: Array, overlaps: Array) -> Array:
-    """Give Σ_<ij> s_i s_j t_i t_j / bonds of each pair, (T, 6); if all are coupled, it follows from q²."""
-    n, bonds = system.size, len(system.indices) // 2
-    if 2 * bonds == n * (n - 1):
-        return np.asarray((n * overlaps**2 - 1) / (n - 1))
-    rows = np.repeat(np.arange(n), np.diff(system.indptr))
+def _complete(system: Pairwise) -> bool:
+    return len(system.indices) == system.size * (system.size - 1)
+
+
+def _links(system: Pairwise, four: Array) -> Array:
+    """Give Σ_<ij> s_i s_j t_i t_j / bonds of each pair of four replicas, (T, 6)."""
+    rows = np.repeat(np.arange(system.size), np.diff(system.indptr))
     once = rows < system.indices
     ends = four[:, :, rows[once]] * four[:, :, system.indices[once]]  # int8 (T, 4, bonds)
     return np.stack([np.mean(ends[:, a] * ends[:, b], axis=1, dtype=np.float64) for a, b in PAIRS], axis=1)

@@ -15,6 +15,7 @@ NAMES: tuple[str, ...] = (
     "precision",
     "weightwatcher",
     "thermodynamics",
+    "overlaps",
 )
 
 

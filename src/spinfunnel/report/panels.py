@@ -58,6 +58,9 @@ def inks(panel: Panel, counted: frozenset[str]) -> list[int]:
             given.append(NULL)
         else:
             given.append(FIRST + (KINDS.get(one.kind, 0) + 3 * seen[one.kind]) % (len(INKS) - FIRST))
+            if seen[one.kind] > 1:  # a third of a kind takes what is left
+                left = [ink for ink in range(FIRST, len(INKS)) if ink not in given[:-1]]
+                given[-1] = left[0] if left else given[-1]
             seen[one.kind] += 1
     return given
 

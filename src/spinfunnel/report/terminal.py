@@ -60,11 +60,8 @@ def _parts(report: Report, width: int) -> list[RenderableType]:
         parts += [_layers(report.findings, tables, width), ""]
     elif not report.tensors:
         for name, found in report.findings.items():
-            parts += [
-                part
-                for key, table in found.tables.items()
-                for part in (_numbered(name, key, table, width), "")
-            ]
+            for key, table in list(found.tables.items())[:1]:
+                parts += [_numbered(name, key, table, width), ""]
     parts += [*_account(report), *_doubts(report), *_failed(report), *_not_run(report)]
     return parts
 

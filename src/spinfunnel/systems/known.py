@@ -10,7 +10,7 @@ import numpy as np
 
 from spinfunnel.core import Array
 from spinfunnel.systems import exact
-from spinfunnel.systems.enumeration import Thermal, enumerate_states
+from spinfunnel.systems.enumeration import Thermal, blocks, enumerate_states
 from spinfunnel.systems.protocols import Flips, Pairwise, System
 
 #: All states are looked at up to this many spins; more of them would take longer than the sampling.
@@ -56,6 +56,44 @@ def known(system: System, temperatures: Array, parameters: Mapping[str, object] 
         label = "Nishimori line, mean over disorder"
         found.append(Known(label, np.array([t]), np.array([u]), lost, lost, False))
     return found
+
+
+def known_overlaps(system: System, temperatures: Array) -> tuple[Array, Array, Array] | None:
+    """Give the law of the overlap of two replicas exactly, if all states are few enough to look at.
+
+    That is, q (N + 1,) from 1 to -1, P(q) (T, N + 1), and <q12² q13²> (T,). With weights w, the number x of
+    the spins in which two states differ has the law Σ_s w_s w_{s xor x}: a convolution, by Walsh-Hadamard.
+
+    >>> from spinfunnel.systems import system
+    >>> q, p, _ = known_overlaps(system("ising1d", size=3), np.array([1e9]))
+    >>> p.round(6)
+    array([[0.125, 0.375, 0.375, 0.125]])
+    """
+    n = system.size
+    if not isinstance(system, Flips) or n > FEW_OTHER:
+        return None
+    energies = np.concatenate([block for _, block in blocks(system)])
+    if len(energies) < 2**n:  # of states that differ by turning all spins over, one was given
+        energies = np.concatenate([energies, energies[::-1]])
+    differ = np.bitwise_count(np.arange(2**n))
+    q = 1 - 2 * np.arange(n + 1) / n
+    laws, twice = [], []
+    for t in temperatures:
+        weights = np.exp((energies.min() - energies) / t)
+        weights /= weights.sum()
+        seen = _walsh(weights)
+        laws.append(np.bincount(differ, weights=_walsh(seen**2) / 2**n, minlength=n + 1))
+        of_state = _walsh(seen * _walsh(q[differ] ** 2)) / 2**n  # Σ_t w_t q_st²
+        twice.append(float(weights @ of_state**2))
+    return q, np.array(laws), np.array(twice)
+
+
+def _walsh(values: Array) -> Array:
+    """Give Σ_s (-1)^(number of bits that s and k share) v_s for all k."""
+    for i in range(len(values).bit_length() - 1):
+        pairs = values.reshape(-1, 2, 2**i)
+        values = np.stack([pairs[:, 0] + pairs[:, 1], pairs[:, 0] - pairs[:, 1]], axis=1).ravel()
+    return values
 
 
 def _at_this_size(system: System, t: Array) -> Known | None:
