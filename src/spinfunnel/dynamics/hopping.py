@@ -41,7 +41,8 @@ def basin_hopping(
 ) -> Trace:
     """Shift every coordinate by up to `step`, go down, and accept the minimum by Metropolis' rule; hop again.
 
-    The replicas are independent chains from random starts, minimised side by side by L-BFGS. The trace's
+    The replicas are independent chains from random starts, minimised side by side by L-BFGS; temperature and
+    step are, unless given, those that suit Lennard-Jones clusters. The trace's
     `times` count hops, from 0, the minimum below the start; `energies` (T, R) and `final` are of the minimum
     each chain is in, known to `tolerance`, the largest component of the gradient; `stats["lowest"]` (R,) and
     `stats["minima"]` (R, *shape) are each chain's best, polished. It ends early at `deadline` (a

@@ -10,7 +10,7 @@ import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -24,8 +24,10 @@ from spinfunnel.systems.sphere import Sphere
 from spinfunnel.systems.surfaces import double_well
 
 Method: TypeAlias = Literal["overdamped", "mala", "underdamped"]
-#: After each step: x (R, *shape), energies (R,), and what the method tells beside them, (R,) or nothing.
-Steps: TypeAlias = Iterator[tuple[Array, Array, Array | None]]
+#: After each step: x (R, *shape), energies (R,), and what the method tells beside them.
+Steps: TypeAlias = Iterator[tuple[Array, Array, Array]]
+
+NOTHING = np.empty(0)
 
 
 def langevin(
@@ -76,45 +78,46 @@ def langevin(
     if x.shape[1:] != system.shape or not len(x):
         raise BadInput(f"start must be (R >= 1, *{system.shape}), not {x.shape}")
     rng = np.random.default_rng(seeds(seed, "langevin", method))
-    moves = {
-        "overdamped": lambda: overdamped(system, x, t, step, rng),
-        "mala": lambda: mala(system, x, t, step, rng),
-        "underdamped": lambda: underdamped(system, x, t, step, friction, rng),
-    }[method]()
-    energies, told, states = [np.empty((0, len(x)))], [np.empty((0, len(x)))], [np.empty((0, *x.shape))]
-    best, lowest = x[0], math.inf
+    if method == "overdamped":
+        moves = overdamped(system, x, t, step, rng)
+    elif method == "mala":
+        moves = mala(system, x, t, step, rng)
+    else:
+        moves = underdamped(system, x, t, step, friction, rng)
+    records: list[tuple[Array, ...]] = []  # energies, what is told beside them, and x if kept
+    best, lowest, accepted = x[0], math.inf, 0.0
     began, stopped, done = time.process_time(), "finished", 0
     try:
-        for done in ticks(steps, "steps", deadline, progress):
-            x, energy, beside = next(moves)
-            if beside is not None and (method == "mala" or done % record_every == 0):
-                told.append(beside[None])
-            if done % record_every:
-                continue
-            if not np.isfinite(energy).all():
-                raise BadInput(f"a step of {step:g} is too long: energies exploded by t = {done * step:g}")
-            energies.append(energy[None])
-            if keep_states:
-                states.append(x[None])
-            if energy.min() < lowest:
-                best, lowest = x[energy.argmin()], float(energy.min())
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            for done in ticks(steps, "steps", deadline, progress):
+                x, energy, beside = next(moves)
+                if method == "mala":
+                    accepted += float(beside.mean())
+                if done % record_every:
+                    continue
+                if not np.isfinite(energy).all():
+                    raise BadInput(f"a step of {step:g} is too long: energies exploded in {done} steps")
+                records.append((energy, beside, x)[: 3 if keep_states else 2])
+                if energy.min() < lowest:
+                    best, lowest = x[energy.argmin()], float(energy.min())
         stopped = "finished" if done == steps else "deadline"
     except KeyboardInterrupt:
         stopped = "interrupted"
-    kept, beside = np.concatenate(energies), np.concatenate(told)
-    stats = {"method": method, "step": step, "cpu_seconds": time.process_time() - began}
+    stats: dict[str, Any] = {"method": method, "step": step, "cpu_seconds": time.process_time() - began}
+    if method == "underdamped":
+        stats |= {"friction": friction, "kinetic": np.array([r[1] for r in records]).reshape(-1, len(x))}
     return Trace(
-        times=step * record_every * np.arange(1, len(kept) + 1),
-        temperatures=np.full(len(kept), t),
-        energies=kept,
+        times=step * record_every * np.arange(1, len(records) + 1),
+        temperatures=np.full(len(records), t),
+        energies=np.array([r[0] for r in records]).reshape(-1, len(x)),
         final=x,
         best=best,
         best_energy=float(system.energy(best[None])[0]),
-        accepted=float(beside.mean()) if method == "mala" and len(beside) else None,
+        accepted=accepted / done if method == "mala" and done else None,
         stopped=stopped,
         seed=seed,
-        states=np.concatenate(states) if keep_states else None,
-        stats=stats | ({"friction": friction, "kinetic": beside} if method == "underdamped" else {}),
+        states=np.array([r[2] for r in records]).reshape(-1, *x.shape) if keep_states else None,
+        stats=stats,
     )
 
 
@@ -122,12 +125,11 @@ def overdamped(system: Smooth, x: Array, t: float, h: float, rng: np.random.Gene
     """Step by Euler and Maruyama, and settle."""
     x = system.settle(x)
     slope = system.gradient(x)
-    with np.errstate(over="ignore", invalid="ignore"):
-        while True:
-            noise = rng.standard_normal(x.shape)
-            x = system.settle(euler_maruyama(x, slope, step=h, temperature=t, noise=noise))
-            energy, slope = system.energy_and_gradient(x)
-            yield x, energy, None
+    while True:
+        noise = rng.standard_normal(x.shape)
+        x = system.settle(euler_maruyama(x, slope, step=h, temperature=t, noise=noise))
+        energy, slope = system.energy_and_gradient(x)
+        yield x, energy, NOTHING
 
 
 def mala(system: Smooth, x: Array, t: float, h: float, rng: np.random.Generator) -> Steps:
@@ -135,18 +137,17 @@ def mala(system: Smooth, x: Array, t: float, h: float, rng: np.random.Generator)
     energy, slope = system.energy_and_gradient(x)
     each = (slice(None), *(None,) * (x.ndim - 1))
     coordinates = tuple(range(1, x.ndim))
-    with np.errstate(over="ignore", invalid="ignore"):
-        while True:
-            noise = rng.standard_normal(x.shape)
-            there = euler_maruyama(x, slope, step=h, temperature=t, noise=noise)
-            new_energy, new_slope = system.energy_and_gradient(there)
-            back = (x - there + h * new_slope) / math.sqrt(2 * h * t)  # the noise that would lead back
-            ratio = (noise**2 - back**2).sum(axis=coordinates) / 2 - (new_energy - energy) / t
-            accepted = np.log(rng.random(len(x))) < ratio  # never where the energy is not a number
-            x = np.where(accepted[each], there, x)
-            slope = np.where(accepted[each], new_slope, slope)
-            energy = np.where(accepted, new_energy, energy)
-            yield x, energy, accepted
+    while True:
+        noise = rng.standard_normal(x.shape)
+        there = euler_maruyama(x, slope, step=h, temperature=t, noise=noise)
+        new_energy, new_slope = system.energy_and_gradient(there)
+        back = (x - there + h * new_slope) / math.sqrt(2 * h * t)  # the noise that would lead back
+        ratio = (noise**2 - back**2).sum(axis=coordinates) / 2 - (new_energy - energy) / t
+        accepted = np.log(rng.random(len(x))) < ratio  # never where the energy is not a number
+        x = np.where(accepted[each], there, x)
+        slope = np.where(accepted[each], new_slope, slope)
+        energy = np.where(accepted, new_energy, energy)
+        yield x, energy, accepted
 
 
 def underdamped(
@@ -162,13 +163,12 @@ def underdamped(
         energy[:], slope = system.energy_and_gradient(x)
         return slope
 
-    with np.errstate(over="ignore", invalid="ignore"):
-        while True:
-            noise = rng.standard_normal(x.shape)
-            x, v, slope = baoab(
-                x, v, slope, gradient, step=h, temperature=t, friction=friction, noise=noise
-            )  # fmt: skip
-            yield x, energy.copy(), (v**2).sum(axis=coordinates) / 2
+    while True:
+        noise = rng.standard_normal(x.shape)
+        x, v, slope = baoab(
+            x, v, slope, gradient, step=h, temperature=t, friction=friction, noise=noise
+        )  # fmt: skip
+        yield x, energy.copy(), (v**2).sum(axis=coordinates) / 2
 
 
 @dataclass(frozen=True, eq=False)
