@@ -4,8 +4,8 @@ Two replicas a and b at one temperature differ where q_i = a_i b_i = -1. A clust
 together by bonds, is turned over in both: what a bond on its border costs a, b gains, so the energy of the
 pair stays what it is, and no move is refused. Without a field, sites with q_i = +1 do as well (turn b over as
 a whole); the sign that fewer sites have is taken. The move helps while clusters are small. Where they
-percolate, as in three dimensions or more, they soon hold all sites of their sign, and then the two replicas
-just change names; how often that is so is in the trace.
+percolate, as in three dimensions or more, they hold nearly all sites of their sign, and the two replicas all
+but change names; the share that they hold is in the trace.
 
 Source: Houdayer, Eur. Phys. J. B 22 (2001) 479; beyond two dimensions: Zhu, Ochoa, Katzgraber, Phys. Rev.
 Lett. 115 (2015) 077201.
@@ -47,7 +47,7 @@ def turn_clusters(
     """Turn one cluster over at each rung of each pair of ladders: those numbered 0 and 1, 2 and 3, ...
 
     Shapes: spins, local (blocks, N, width), at (ladders, rungs), rng (pairs, 4); `free` is without a field;
-    counts (3, rungs): moves, spins in their clusters, and moves whose cluster had all sites of its sign.
+    counts (3, rungs): moves, spins in their clusters, and the sum of their shares of the sites of that sign.
     """
     _, n, width = spins.shape
     members, inside = np.empty(n, np.int64), np.zeros(n, np.bool_)
@@ -86,7 +86,7 @@ def turn_clusters(
                 turn_over(other, local[b // width], lane_b, i, indptr, indices, couplings)
             counts[0, rung] += 1
             counts[1, rung] += size
-            counts[2, rung] += size == sites
+            counts[2, rung] += size / sites
 
 
 class Pairs(Lanes):
@@ -99,7 +99,7 @@ class Pairs(Lanes):
     def __init__(self, system: Pairwise, pairs: int, rungs: int, seed: int) -> None:
         super().__init__(system, 2 * pairs * rungs, seed)
         self.own = streams(seed, "overlap clusters", pairs)
-        self.counts = np.zeros((3, rungs), dtype=np.int64)
+        self.counts = np.zeros((3, rungs))
         self.free = not system.fields.any()
 
     def temper(self, ladders: Ladders, rounds: int, *, every: int, kept: int) -> tuple[Array, Array]:
@@ -133,8 +133,8 @@ def houdayer(
 
     The replicas of a pair meet again and again, so only pairs are independent: the trace shows the first of
     each, energies (T, pairs), and `stats` has both, as `temper` gives them, of ladders 2p and 2p + 1. Also
-    "cluster_share" (rungs,), the mean share of spins in a cluster, and "only_renamed" (rungs,), the share of
-    clusters that held all sites of their sign: near 1 the move is of no use.
+    "cluster_share" (rungs,), the mean share of all spins in a cluster, and "sign_share" (rungs,), that of the
+    sites of its sign: near 1 the replicas of a pair just change names, and the move is of no use.
 
     >>> from spinfunnel.systems import system
     >>> trace = houdayer(system("ea?dimension=2", size=6), [2.0, 1.0], sweeps=20, pairs=3)
@@ -157,10 +157,10 @@ def houdayer(
         them, rungs, sweeps=sweeps, seed=seed, burn_in=burn_in, record_every=record_every,
         keep_states=keep_states, deadline=deadline, progress=progress,
     )  # fmt: skip
-    moves, turned, renamed = them.counts
+    moves, turned, held = them.counts
     found = {
         "cluster_share": turned / np.maximum(moves, 1) / system.size,
-        "only_renamed": renamed / np.maximum(moves, 1),
+        "sign_share": held / np.maximum(moves, 1),
     }
     return replace(
         trace,
