@@ -5,7 +5,7 @@ import pytest
 from tests.dynamics.moves import Springs, lopsided
 
 from spinfunnel.core import BadInput
-from spinfunnel.dynamics import anneal, calibration, ladder, metropolis, replicas, temper, temperature_range
+from spinfunnel.dynamics import anneal, ladder, metropolis, replicas, temper, temperature_range
 from spinfunnel.dynamics.walkers import REFRESH, Walkers
 from spinfunnel.maths.random_numbers import below, normal
 from spinfunnel.maths.statistics import mean_of_replicas
@@ -55,12 +55,6 @@ def test_coordinates_have_the_energy_of_equipartition(rule):
     assert np.allclose(SPRINGS.energy(trace.states[-1]), trace.energies[-1], rtol=1e-12)
     variance = trace.states.var()
     assert variance == pytest.approx(0.7, abs=0.02)
-
-
-def test_calibrations():
-    rows = [row for one in calibration.calibrations if one.name.startswith("own") for row in one.run(0)]
-    assert rows
-    assert all(row.ok and abs(row.sigma or 0) < 4 for row in rows), rows
 
 
 def test_bits_depend_on_nothing_but_the_seed(monkeypatch):

@@ -24,7 +24,7 @@ NANOSECONDS = {64: 1.5, 16: 3.0, 1: 8.0}
 def width_for(replicas: int) -> int:
     """Give the lanes of a block with which so many replicas are swept soonest.
 
-    >>> [width_for(replicas) for replicas in (1, 4, 20, 1000)]
+    >>> [width_for(replicas) for replicas in (1, 10, 20, 1000)]
     [1, 16, 64, 64]
     """
     return min(NANOSECONDS, key=lambda width: -(-replicas // width) * width * NANOSECONDS[width])

@@ -133,7 +133,7 @@ class Walkers(Replicas):
         energies = np.empty((self.replicas, records))
         kept = records if keep_states else 0
         states = np.empty((self.replicas, kept, *self.x.shape[1:]), self.x.dtype)
-        betas = np.array(np.broadcast_to(np.asarray(beta, np.float64), self.replicas))
+        betas = np.full(self.replicas, beta, np.float64)
 
         def one(part: slice) -> int:
             made: int = loop(
@@ -143,13 +143,12 @@ class Walkers(Replicas):
             )  # fmt: skip
             return made
 
-        bounds = np.linspace(0, self.replicas, min(threads, self.replicas) + 1).astype(int)
-        parts = [slice(*ends) for ends in pairwise(bounds)]
-        if len(parts) > 1:
+        if threads > 1:
+            bounds = np.linspace(0, self.replicas, threads + 1).astype(int)
             with ThreadPoolExecutor(threads) as pool:
-                self.accepted += sum(pool.map(one, parts))
+                self.accepted += sum(pool.map(one, (slice(*ends) for ends in pairwise(bounds))))
         else:
-            self.accepted += one(parts[0])
+            self.accepted += one(slice(None))
         self.done += sweeps
         self.proposed += sweeps * self.proposals
         return energies.T, states.swapaxes(0, 1)
