@@ -218,7 +218,7 @@ def _cluster(atoms: int, hops: int, replicas: int, at_least: float, seed: int) -
         "hopping", f"LJ{atoms}", f"chains of {hops} hops that found it",
         k=int((lowest < known + 1e-6).sum()), n=replicas, at_least=at_least,
     )  # fmt: skip
-    if atoms == 38:  # the second funnel; literature: Doye, Miller & Wales, J. Chem. Phys. 110 (1999) 6896
+    if atoms == 38:  # its second funnel (Doye, Miller & Wales, J. Chem. Phys. 110 (1999) 6896), as found here
         yield CalibrationRow.rate(
             "hopping", "LJ38", f"chains of {hops} hops at the bottom of one of its two funnels",
             k=int(((lowest < known + 1e-6) | (np.abs(lowest + 173.252378) < 1e-5)).sum()), n=replicas,

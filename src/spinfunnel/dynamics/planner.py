@@ -18,9 +18,9 @@ from spinfunnel.core import Array, BadInput, Calibration, CalibrationRow, seeds
 from spinfunnel.maths.integrators import euler_maruyama_variance
 from spinfunnel.systems.protocols import Smooth
 
-#: The constant of the bound, 1.65, from the motion itself: in a step h it leaves E's gradient where it was,
-#: which is wrong by at most M h²/2 sqrt(Mp) + M (2/3) h^(3/2) sqrt(2p) in the mean; summed over steps that
-#: each forget a share mh, that is (M/m) sqrt(hp) (sqrt(hM)/2 + 2 sqrt(2)/3), and hM <= 2.
+#: The constant of the bound, 1.65, from the motion itself. A step h keeps the gradient of where it began,
+#: which is wrong, root mean square and summed over the step, by at most M (sqrt(Mp) h²/2 + sqrt(2p) 2h^1.5/3);
+#: of such errors 1/(mh) add up, to (M/m) sqrt(hp) (sqrt(Mh)/2 + 2 sqrt(2)/3), and Mh <= 2.
 CONSTANT = 7 * math.sqrt(2) / 6
 
 #: Hessians of at most so many coordinates are written down.
