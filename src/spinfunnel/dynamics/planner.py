@@ -19,7 +19,7 @@ from spinfunnel.maths.integrators import euler_maruyama_variance
 from spinfunnel.systems.protocols import Smooth
 
 #: The constant of the bound, 1.65, from the motion itself. A step h keeps the gradient of where it began,
-#: which is wrong, root mean square and summed over the step, by at most M (sqrt(Mp) h²/2 + sqrt(2p) 2h^1.5/3);
+#: which is wrong, as a root mean square over the step, by at most M (sqrt(Mp) h²/2 + sqrt(2p) 2h^1.5/3);
 #: of such errors 1/(mh) add up, to (M/m) sqrt(hp) (sqrt(Mh)/2 + 2 sqrt(2)/3), and Mh <= 2.
 CONSTANT = 7 * math.sqrt(2) / 6
 
