@@ -40,7 +40,8 @@ DEEP, DEEP_RUNGS = ("rem", 10, 1), (3.0, 2.0, 1.4, 1.0, 0.75, 0.5)
 HOW: tuple[tuple[Order, Rule], ...] = (("sequential", "metropolis"), ("random", "heat bath"))
 
 
-def _row(of: str, where: str, quantity: str, exact: float, found: Number, cap: float) -> CalibrationRow:
+def row(of: str, where: str, quantity: str, exact: float, found: Number, cap: float) -> CalibrationRow:
+    """Compare what was found with the exact value; without an error bar it fails."""
     error = math.nan if found.error is None else found.error
     return CalibrationRow.measured(of, where, quantity, exact=exact, value=found.value, error=error, cap=cap)
 
@@ -52,7 +53,7 @@ def squared_overlap(states: Array) -> Array:
     return np.asarray(products.mean(axis=2, dtype=np.float64) ** 2)
 
 
-def _small(of: str, where: str, few: System, temperature: float, trace: Trace) -> Iterable[CalibrationRow]:
+def compared(of: str, where: str, few: System, temperature: float, trace: Trace) -> Iterable[CalibrationRow]:
     """Compare u, <m²> and <q²> with the enumeration; each has its own replicas: rows are independent."""
     assert trace.states is not None
     _, pairs = correlations(few, temperature)
@@ -63,7 +64,7 @@ def _small(of: str, where: str, few: System, temperature: float, trace: Trace) -
         ("<m²>", float(pairs.mean()), m2),
         ("<q²>", float((pairs**2).mean()), squared_overlap(trace.states[:, 2 * third :])),
     ):
-        yield _row(of, where, quantity, exact, mean_of_replicas(series), 0.01)
+        yield row(of, where, quantity, exact, mean_of_replicas(series), 0.01)
 
 
 def _against_enumeration(seed: int) -> Iterable[CalibrationRow]:
@@ -77,7 +78,7 @@ def _against_enumeration(seed: int) -> Iterable[CalibrationRow]:
                     order=order, rule=rule, seed=seeds(seed, name, temperature, order),
                 )  # fmt: skip
                 where = f"{name}, N {few.size}, T {temperature}, {rule}, {order} order"
-                yield from _small("metropolis", where, few, temperature, trace)
+                yield from compared("metropolis", where, few, temperature, trace)
 
 
 def _against_kaufman(seed: int) -> Iterable[CalibrationRow]:
@@ -89,7 +90,7 @@ def _against_kaufman(seed: int) -> Iterable[CalibrationRow]:
         )  # fmt: skip
         exact = float(kaufman(16, 16, temperature).u[0])
         u = mean_of_replicas(trace.energies / torus.size)
-        yield _row("metropolis", f"ising2d, L 16, T {temperature}", "u", exact, u, 0.003)
+        yield row("metropolis", f"ising2d, L 16, T {temperature}", "u", exact, u, 0.003)
 
 
 def _tempered(seed: int) -> Iterable[CalibrationRow]:
@@ -99,11 +100,11 @@ def _tempered(seed: int) -> Iterable[CalibrationRow]:
         seed=seeds(seed, "tempered"),
     )  # fmt: skip
     where = f"sk, N 16, T {RUNGS[-1]}"
-    yield from _small("tempering", where, glass, RUNGS[-1], trace)
+    yield from compared("tempering", where, glass, RUNGS[-1], trace)
     exact = enumerate_states(glass, RUNGS).thermal.u
     for k, temperature in enumerate(RUNGS[:-1]):
         u = mean_of_replicas(trace.stats["energies"][:, k, k :: len(RUNGS)] / glass.size)
-        yield _row("tempering", f"sk, N 16, T {temperature}", "u", float(exact[k]), u, 0.005)
+        yield row("tempering", f"sk, N 16, T {temperature}", "u", float(exact[k]), u, 0.005)
     yield CalibrationRow.rate(
         "tempering", "sk, N 16, 7 rungs", "ladders that made 100 round trips",
         k=int((trace.stats["round_trips"] >= 100).sum()), n=448, at_least=0.95,
@@ -141,7 +142,7 @@ def _moved(seed: int) -> Iterable[CalibrationRow]:
                 levels, temperature, sweeps=1200, replicas=768, burn_in=1000, record_every=5,
                 keep_states=True, rule=rule, seed=seeds(seed, "rem", temperature, rule),
             )  # fmt: skip
-            yield from _small(
+            yield from compared(
                 "metropolis", f"rem, N {levels.size}, T {temperature}, {rule}", levels, temperature, trace
             )
 
@@ -154,7 +155,7 @@ def _moved_and_tempered(seed: int) -> Iterable[CalibrationRow]:
     exact = enumerate_states(deep, DEEP_RUNGS).thermal.u
     for k, temperature in enumerate(DEEP_RUNGS):
         u = mean_of_replicas(tempered.stats["energies"][:, k, k :: len(DEEP_RUNGS)] / deep.size)
-        yield _row("tempering", f"rem, N {deep.size}, T {temperature}", "u", float(exact[k]), u, 0.01)
+        yield row("tempering", f"rem, N {deep.size}, T {temperature}", "u", float(exact[k]), u, 0.01)
 
 
 def _moved_and_annealed(seed: int) -> Iterable[CalibrationRow]:

@@ -6,15 +6,15 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from spinfunnel.core import Array, Calibration, CalibrationRow, Number, seeds
-from spinfunnel.dynamics.calibration import squared_overlap
+from spinfunnel.core import Calibration, CalibrationRow, seeds
+from spinfunnel.dynamics.calibration import compared, row
 from spinfunnel.dynamics.engines import replicas_of
 from spinfunnel.dynamics.metropolis import metropolis
 from spinfunnel.dynamics.multispin import MultiSpin
 from spinfunnel.dynamics.tempering import temper
 from spinfunnel.maths.statistics import mean_of_replicas
 from spinfunnel.systems import system
-from spinfunnel.systems.enumeration import correlations, enumerate_states
+from spinfunnel.systems.enumeration import enumerate_states
 from spinfunnel.systems.exact import nishimori
 from spinfunnel.systems.lattices import draw, triangular
 from spinfunnel.systems.planted import nishimori as planted
@@ -44,25 +44,6 @@ def glasses() -> dict[str, tuple[Spins, tuple[float, ...]]]:
     return found
 
 
-def _row(of: str, where: str, quantity: str, exact: float, found: Number, cap: float) -> CalibrationRow:
-    assert found.error is not None
-    return CalibrationRow.measured(
-        of, where, quantity, exact=exact, value=found.value, error=found.error, cap=cap
-    )
-
-
-def _rows(of: str, where: str, glass: Spins, t: float, u: Array, states: Array) -> Iterable[CalibrationRow]:
-    """Compare u, <m²> and <q²>, a third of the replicas each, so that rows are independent."""
-    _, pairs = correlations(glass, t)
-    third = states.shape[1] // 3 // 2 * 2
-    m2 = states[:, third : 2 * third].mean(axis=2, dtype=np.float64) ** 2
-    q2 = squared_overlap(states[:, 2 * third :])
-    exact = float(enumerate_states(glass, [t]).thermal.u[0])
-    yield _row(of, where, "u", exact, mean_of_replicas(u[:, :third]), 0.005)
-    yield _row(of, where, "<m²>", float(pairs.mean()), mean_of_replicas(m2), 0.005)
-    yield _row(of, where, "<q²>", float((pairs**2).mean()), mean_of_replicas(q2), 0.005)
-
-
 def _against_enumeration(seed: int) -> Iterable[CalibrationRow]:
     for name, (glass, temperatures) in glasses().items():
         for t in temperatures:
@@ -70,9 +51,7 @@ def _against_enumeration(seed: int) -> Iterable[CalibrationRow]:
                 glass, t, sweeps=2000, replicas=1536, burn_in=500, record_every=10, keep_states=True,
                 seed=seeds(seed, "multispin", name, t),
             )  # fmt: skip
-            assert trace.states is not None
-            where = f"{name}, N 16, T {t}"
-            yield from _rows("multi-spin", where, glass, t, trace.energies / 16, trace.states)
+            yield from compared("multi-spin", f"{name}, N 16, T {t}", glass, t, trace)
 
 
 def _tempered(seed: int) -> Iterable[CalibrationRow]:
@@ -81,13 +60,12 @@ def _tempered(seed: int) -> Iterable[CalibrationRow]:
         glass, RUNGS, sweeps=2000, ladders=384, burn_in=500, record_every=10, keep_states=True,
         seed=seeds(seed, "multispin ladders"),
     )  # fmt: skip
-    assert trace.states is not None
-    where = f"ea?dimension=2, N 16, T {RUNGS[-1]}"
-    yield from _rows("multi-spin ladders", where, glass, RUNGS[-1], trace.energies / 16, trace.states)
+    where = "ea?dimension=2, N 16, T"
+    yield from compared("multi-spin ladders", f"{where} {RUNGS[-1]}", glass, RUNGS[-1], trace)
     exact = enumerate_states(glass, RUNGS).thermal.u
     for k, t in enumerate(RUNGS[:-1]):  # each rung has its own ladders, so that rows are independent
         u = mean_of_replicas(trace.stats["energies"][:, k, k :: len(RUNGS)] / 16)
-        yield _row("multi-spin ladders", f"ea?dimension=2, N 16, T {t}", "u", float(exact[k]), u, 0.005)
+        yield row("multi-spin ladders", f"{where} {t}", "u", float(exact[k]), u, 0.005)
 
 
 def _nishimori(seed: int) -> Iterable[CalibrationRow]:
@@ -101,7 +79,7 @@ def _nishimori(seed: int) -> Iterable[CalibrationRow]:
             )
             means.append(trace.energies.mean() / glass.size)
         where = f"nishimori, {dimension}D, L {side}, p {p}"
-        yield _row("multi-spin", where, "u", exact, mean_of_replicas(np.array([means])), 0.02)
+        yield row("multi-spin", where, "u", exact, mean_of_replicas(np.array([means])), 0.02)
 
 
 def _speaks_for_itself(seed: int) -> Iterable[CalibrationRow]:
