@@ -31,8 +31,9 @@ WORK: dict[Effort, tuple[int, int, float]] = {
     "normal": (16, 40_000, 120.0),
     "full": (32, 200_000, 1200.0),
 }
-#: The fewest sweeps; the share of them that is not recorded, for the ladders begin at random.
-FEWEST, BURN_IN = 1000, 0.25
+#: The fewest sets and sweeps, however long they take; the share of sweeps that is not recorded, for the
+#: ladders begin at random.
+FEWEST_SETS, FEWEST, BURN_IN = 4, 500, 0.25
 #: Records of a set, unless their states would take more bytes than this.
 RECORDS, BYTES = 1000, 2**28
 #: Random states of each replica: what infinite temperature is.
@@ -51,8 +52,9 @@ LEVEL = 0.01
 #: A run is as long as it should be with this many autocorrelation times, and round trips of each ladder.
 MEMORIES, TRIPS = 50, 10
 
-#: Measured nanoseconds of a core for a move: pairs coupled densely, sparsely; other moves.
-DENSE, SPARSE, OTHER = 12.0, 2.5, 60.0
+#: Measured nanoseconds of a core for a move: of spins coupled in pairs, densely or sparsely; and of what has
+#: moves of its own, with what is added for each number it looks at, and for each atom or monomer.
+DENSE, SPARSE, OTHER, NUMBER, ATOM = 12.0, 2.5, 300.0, 0.7, 80.0
 
 
 @dataclass(frozen=True)
@@ -117,8 +119,9 @@ class Samples:
 
 def draws(system: System, effort: Effort) -> tuple[Draw, ...]:
     """Plan the sets of ladders, as long as the effort allows; how long follows from the system alone."""
-    count, most, seconds = WORK[effort]
+    sets, most, seconds = WORK[effort]
     nominal = 2 * RUNGS * REPLICAS * _moves(system) * _nanoseconds(system) * 1e-9  # of a sweep
+    count = int(min(sets, max(FEWEST_SETS, seconds / (FEWEST * nominal))))
     sweeps = int(min(most, max(FEWEST, seconds / count / nominal)))
     bytes = min(BYTES, RECORDS * 2 * RUNGS * REPLICAS * math.prod(system.shape))
     return tuple(Draw(index, sweeps, sweeps * (1 + BURN_IN) * nominal, bytes) for index in range(count))
@@ -129,9 +132,14 @@ def _moves(system: System) -> int:
 
 
 def _nanoseconds(system: System) -> float:
-    if not isinstance(system, Pairwise):
-        return OTHER
-    return DENSE if len(system.indices) > system.size**2 / 4 else SPARSE
+    """Estimate what a move costs; of the numbers a system keeps, a table of all its states is not read."""
+    if isinstance(system, Pairwise):
+        return DENSE if len(system.indices) > system.size**2 / 4 else SPARSE
+    if not isinstance(system, Flips):
+        return OTHER + ATOM * system.size
+    assert isinstance(system, Moves)
+    read = sum(array.size for array in system.data if array.size < 2**system.size)
+    return OTHER + NUMBER * read / system.size
 
 
 def sample(system: System, draw: Draw, seed: int) -> Samples:

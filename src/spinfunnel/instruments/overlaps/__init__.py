@@ -44,7 +44,7 @@ def measure(
             "lowest T": Number(float(t[-1]), kind="exact"),
             "⟨q²⟩ there": last["q2"],
             "Binder cumulant": last["binder"],
-            "q_EA, most probable |q|": Number(float(table.columns["q_peak"][-1]), kind="mode"),
+            "most probable |q| (qEA)": Number(float(table.columns["q_peak"][-1]), kind="mode"),
             "share below half of it": last["near_zero"],
             "triangles, 0 ultrametric": last["k_ratio"],
             "replicas": Number(samples.energies.shape[2], kind="count"),

@@ -24,7 +24,7 @@ TRIANGLES = tuple(
 #: Overlaps are sorted into this many narrow bins for what is asked of their law.
 FINE = 4096
 #: Bins of the P(q) that is drawn, unless there are fewer values that q can take.
-BINS = 41
+BINS = 61
 
 
 def moments(samples: Samples) -> dict[str, tuple[Array, Array]]:

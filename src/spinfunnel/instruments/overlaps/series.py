@@ -19,7 +19,7 @@ MOMENTS = {
     "q2": ("Mean square overlap", "⟨q²⟩"),
     "binder": ("Binder cumulant", "(3 − ⟨q⁴⟩ / ⟨q²⟩²) / 2"),
     "link": ("Link overlap", "⟨q of links⟩"),
-    "k_ratio": ("Triangles of replicas", "d_max − d_mid, relative to independent d"),
+    "k_ratio": ("Triangles of replicas (1 independent, 0 ultrametric)", "relative d_max − d_mid"),
 }
 
 
