@@ -175,7 +175,7 @@ def test_a_native_state_that_is_not_the_one_the_contacts_are_of(monkeypatch):
         lambda self: (object.__setattr__(self, "native", chains.compact(self.size, 99)), right(self))[1],
         raising=False,
     )
-    assert red("benchmarks")
+    assert red("native states")
     with pytest.raises(AssertionError, match="native"):
         check_system(chains.go(16))
 

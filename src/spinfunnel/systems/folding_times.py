@@ -241,7 +241,7 @@ def _drawn(seed: int) -> Iterator[CalibrationRow]:
     from scipy.special import logsumexp
 
     entropy, draws = 16 * math.log(2), 32
-    model = BryngelsonWolynes.of_ratio(2.0, entropy=entropy, roughness=1)
+    model = BryngelsonWolynes.of_ratio(2.5, entropy=entropy, roughness=1)
     known, found = model.folding_temperature, []
     for draw in range(draws):
         energies = np.random.default_rng(seeds(seed, "drawn", draw)).standard_normal(2**16)
@@ -251,7 +251,7 @@ def _drawn(seed: int) -> Iterator[CalibrationRow]:
 
         found.append(brentq(weight, 0.7 * known, 1.5 * known, xtol=1e-6) / known)
     yield CalibrationRow.measured(
-        "folding", "2^16 drawn energies and a native state, Tf / Tg 2", "Tf over the formula's",
+        "folding", "2^16 drawn energies and a native state, Tf / Tg 2.5", "Tf over the formula's",
         exact=1, value=float(np.mean(found)), error=float(np.std(found, ddof=1)) / math.sqrt(draws),
         cap=0.002,
     )  # fmt: skip
