@@ -163,7 +163,7 @@ def set_digits(betas: Any, rungs: Any, scale: Any, weights: Any, digits: Any) ->
     """Write the digits of exp(-β cost), for each kind of site and each positive cost 2 (W - 2 M).
 
     Shapes: betas (rungs,), in inverse units; rungs (64 words,): which of them each replica has; weights
-    (kinds,): W. Numbers of 64 replicas become digits in 64 replicas as a matrix of bits is transposed.
+    (kinds,): W.
     """
     words = rungs.shape[0] // 64
     chances, rows = np.empty(betas.shape[0], np.uint64), np.empty(DIGITS * WORDS, np.uint64)
@@ -173,22 +173,36 @@ def set_digits(betas: Any, rungs: Any, scale: Any, weights: Any, digits: Any) ->
                 p = np.exp(-2 * scale * betas[k] * (weights[kind] - 2 * m))
                 chances[k] = np.uint64(min(p * 2.0**DIGITS, 2.0**DIGITS - 1))
             for k in range(DIGITS):
+                same = np.uint64(0) - ((chances[0] >> np.uint64(k)) & np.uint64(1))
                 for j in range(words):
-                    high, low = rungs[64 * j + DIGITS + k], rungs[64 * j + k]
-                    rows[at(k, j)] = (chances[high] << np.uint64(DIGITS)) | chances[low]
-            step, mask = DIGITS // 2, np.uint64(0x0000FFFF0000FFFF)
-            while step > 0:
+                    rows[at(k, j)] = same
+            if betas.shape[0] > 1:
                 for k in range(DIGITS):
-                    if k & step == 0:
-                        for j in range(words):
-                            x, y = rows[at(k, j)], rows[at(k + step, j)]
-                            swap = ((x >> np.uint64(step)) ^ y) & mask
-                            rows[at(k, j)], rows[at(k + step, j)] = x ^ (swap << np.uint64(step)), y ^ swap
-                step //= 2
-                mask ^= mask << np.uint64(step)
+                    for j in range(words):
+                        high, low = rungs[64 * j + DIGITS + k], rungs[64 * j + k]
+                        rows[at(k, j)] = (chances[high] << np.uint64(DIGITS)) | chances[low]
+                transpose(rows, words)
             for k in range(DIGITS):
                 for j in range(words):
                     digits[kind, at(COSTS * k + m, j)] = rows[at(DIGITS - 1 - k, j)]
+
+
+def transpose(rows: Any, words: Any) -> None:
+    """Turn two numbers of 32 digits a word and row, of replicas k and 32 + k, into one digit of 64 replicas.
+
+    Two matrices of 32 x 32 bits are transposed at once, by swapping ever smaller blocks off the diagonal.
+    Source: Warren, Hacker's Delight (2nd edition, 2012), section 7-3.
+    """
+    step, mask = DIGITS // 2, np.uint64(0x0000FFFF0000FFFF)
+    while step > 0:
+        for k in range(DIGITS):
+            if k & step == 0:
+                for j in range(words):
+                    x, y = rows[at(k, j)], rows[at(k + step, j)]
+                    swap = ((x >> np.uint64(step)) ^ y) & mask
+                    rows[at(k, j)], rows[at(k + step, j)] = x ^ (swap << np.uint64(step)), y ^ swap
+        step //= 2
+        mask ^= mask << np.uint64(step)
 
 
 def energy(spins: Any, ends: Any, turned: Any, sums: Any, out: Any) -> None:
