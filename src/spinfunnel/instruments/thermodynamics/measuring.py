@@ -69,9 +69,8 @@ def measured(samples: Samples, size: int) -> Measured:
         u, c = energy / size, wanted**2 * variance / size
         u[: len(t)], c[: len(t)] = mean / size, heat / size
         s = wanted * energy / size + log_z / size
-        top = len(t) + int(c[len(t) :].argmax())
         peak = np.zeros((1, len(wanted)))
-        peak[0, :2] = 1 / wanted[top], c[top]
+        peak[0, :2] = _peak(grid, c[len(t) :])
         return np.concatenate([[u, c, s, -log_z / wanted / size], peak])
 
     values, errors = jackknife(estimate, blocks)
@@ -84,6 +83,14 @@ def measured(samples: Samples, size: int) -> Measured:
     inside = grid[1] > values[4, 0] > grid[-2]
     at, top = (Number(float(values[4, i]), error=float(errors[4, i])) for i in (0, 1))
     return Measured(curves(t, first), curves(grid, rest), (at, top) if inside else None)
+
+
+def _peak(t: Array, c: Array) -> tuple[float, float]:
+    """Give T and c of the top of a curve on a geometric grid, by a parabola through three points."""
+    i = int(c[1:-1].argmax()) + 1
+    slope, bend = (c[i + 1] - c[i - 1]) / 2, c[i + 1] - 2 * c[i] + c[i - 1]
+    off = float(np.clip(-slope / bend, -1, 1)) if bend < 0 else math.copysign(1, slope)
+    return float(t[i] * (t[i + 1] / t[i]) ** off), float(c[i] + slope * off + bend * off**2 / 2)
 
 
 def _counted(runs: Sequence[Array], beta: float) -> tuple[Array, Array]:
