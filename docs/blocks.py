@@ -6,9 +6,11 @@ import ast
 import inspect
 import json
 import re
+import textwrap
 import tomllib
 from collections.abc import Callable, Iterator
-from functools import cache
+from functools import cache, partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +23,14 @@ SOURCE = ROOT / "src" / "spinfunnel"
 
 
 def table(heads: list[str], rows: list[list[str]]) -> str:
-    """Write a markdown table; vertical bars, which end a cell, become slashes."""
+    """Write a markdown table; vertical bars, which end a cell, become slashes, and < is no tag."""
+
+    def cell(text: str) -> str:
+        parts = str(text).replace("|", "/").replace("\n", " ").split("`")
+        return "`".join(part if i % 2 else part.replace("<", "&lt;") for i, part in enumerate(parts))
+
     lines = [heads, [":--" for _ in heads], *rows]
-    return "".join(
-        "| " + " | ".join(str(cell).replace("|", "/").replace("\n", " ") for cell in line) + " |\n"
-        for line in lines
-    )
+    return "".join("| " + " | ".join(map(cell, line)) + " |\n" for line in lines)
 
 
 def prose(docstring: str | None) -> str:
@@ -427,12 +431,172 @@ def weightwatcher_table() -> str:
     return table(["what was tried", f"WeightWatcher {record['version']}", "spinfunnel"], rows)
 
 
+# Systems with known answers.
+
+#: The labels of calibration rows that concern a system, where they do not begin with its name.
+LABELS = {
+    "ising1d": r"(ring|chain) of",
+    "ising2d": r".*\btorus",
+    "ising-triangular": r".*triangular",
+    "mattis": r"Mattis|all to all",
+    "ea": r"(Gaussian )?EA\b",
+    "sk": r"Gaussian SK",
+    "hopfield": r"Hopfield",
+    "pspin": r"\d-spin",
+    "rem": r"REM, ",
+    "rem-native": r".*native state",
+    "wishart": r"Wishart",
+    "tiles2d": r"tiles F",
+    "tiles3d": r"tiles, first cube",
+    "nishimori": r".*Nishimori line",
+    "xorsat": r"3-XORSAT",
+    "spherical-pspin": r"spherical ",
+    "lj": r"LJ\d",
+    "perceptron": r"(binary )?perceptron(,(?! taught)|$)",
+    "teacher": r"binary perceptron, taught",
+    "mueller-brown": r"Mueller-Brown",
+}
+
+#: What a system offers, by the protocols it states.
+OFFERS = {
+    "Pairwise": "pair couplings",
+    "Flips": "flip costs",
+    "Moves": "moves of its own",
+    "Smooth": "gradient and Hessian",
+    "Metric": "overlaps",
+    "Native": "a native state",
+    "Planted": "a certificate that it is the ground state",
+}
+
+
+def system_card(name: str) -> str:
+    """The Hamiltonian of a system, its size and parameters by default, what it offers, and its source."""
+    from spinfunnel.systems import MAKERS, SIZE, SIZES, parameters, protocols, system
+
+    it, size = system(name), SIZES.get(name, SIZE)
+    number = f"N = {size}" if it.size == size else f"L = {size}, so that N = {it.size}"
+    offered = [said for key, said in OFFERS.items() if isinstance(it, getattr(protocols, key))]
+    rows = [
+        ["size, if none is given", number],
+        ["parameters", ", ".join(f"`{key}={value}`" for key, value in parameters(name).items()) or "none"],
+        ["offers", ", ".join(offered)],
+    ]
+    said = inspect.getdoc(MAKERS[name]) or ""
+    found = re.search(r"\b(Sources?\b[^:.]*): (.*?)(?=\n\n|\Z)", said, re.DOTALL)
+    if found:
+        rows.append([found[1].lower(), " ".join(found[2].split()).rstrip(".")])
+    convention = "\n    ".join(textwrap.wrap(it.convention, 92, break_long_words=False))
+    return f"```text\n{convention}\n```\n\n{table(['name', f'`system:{name}`'], rows)}"
+
+
+def system_facts(name: str) -> str:
+    """All that is known of a system, computed now; what repeats the line above is a ditto."""
+    from spinfunnel.systems.facts import facts
+
+    rows, above = [], ["", ""]
+    for fact in facts(name):
+        said = "*literature*: " * (fact.kind == "literature") + fact.source
+        cells = [fact.where, said]
+        same = ["″" if cell == old else cell for cell, old in zip(cells, above, strict=True)]
+        rows.append([fact.quantity, fact.text, *same])
+        above = cells
+    return table(["quantity", "value", "where it holds", "source"], rows)
+
+
+@cache
+def label(name: str) -> re.Pattern[str]:
+    """What the labels of calibration rows that concern a system begin with."""
+    return re.compile(rf"{re.escape(name)}(?![\w-])|{LABELS.get(name, '(?!)')}")
+
+
+def system_checks(name: str) -> str:
+    """The calibration rows that concern a system, by what exports them."""
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for row in recorded().get("rows", []):
+        if label(name).match(row["system"]):
+            groups.setdefault(row["of"], []).append(row)
+    if not groups:
+        return "No recorded row is of this system alone. `testing.check_system` tests what it states.\n"
+    lines = []
+    for of, rows in groups.items():
+        worst = max((abs(row["sigma"]) for row in rows if row["sigma"] is not None), default=None)
+        failed = sum(not row["ok"] for row in rows)
+        lines.append(
+            [
+                f"[{of}]({_calibrated_at(of)})",
+                _some([row["system"] for row in rows], 4),
+                _some([re.sub(r" \(\d+ of \d+, .\)$", "", row["quantity"]) for row in rows], 5),
+                f"{len(rows)}, {failed or 'none'} failed",
+                "exact rows" if worst is None else f"{worst:.1f} σ",
+            ]
+        )
+    return table(["calibration", "on", "compares", "rows", "largest deviation"], lines)
+
+
+def _calibrated_at(of: str) -> str:
+    from spinfunnel.instruments import NAMES
+
+    return f"../reference/{'instruments' if of in NAMES else 'calibration'}.md#{of}"
+
+
+def _some(words: list[str], most: int) -> str:
+    words = list(dict.fromkeys(words))
+    more = f", and {len(words) - most} more" if len(words) > most else ""
+    return "; ".join(words[:most]) + more
+
+
+def systems_table() -> str:
+    """Every system with its page, family by family, and the first two things known of it."""
+    from spinfunnel.systems.facts import families
+
+    text = ""
+    for family, names in families().items():
+        rows = []
+        for name, facts in names.items():
+            title = (
+                (DOCS / "systems" / f"{name}.md").read_text(encoding="utf-8").partition("\n")[0].lstrip("# ")
+            )
+            known = [f"{fact} ({fact.where})" for fact in islice(facts(), 2)]
+            rows.append([f"[`{name}`](systems/{name}.md)", title, "; ".join(known)])
+        text += (
+            f"### {family.capitalize()}\n\n{table(['system', 'what it is', 'known, for example'], rows)}\n"
+        )
+    return text.rstrip() + "\n"
+
+
+def dynamics_table() -> str:
+    """Every function that moves a system and gives a `Trace`, with its module and first sentence."""
+    from importlib import import_module
+    from pkgutil import iter_modules
+
+    rows = []
+    for found in iter_modules(import_module("spinfunnel.dynamics").__path__):
+        module = import_module(f"spinfunnel.dynamics.{found.name}")
+        for name, one in vars(module).items():
+            if not inspect.isfunction(one) or one.__module__ != module.__name__ or name.startswith("_"):
+                continue
+            called = inspect.signature(one)
+            if called.return_annotation == "Trace" and next(iter(called.parameters), "") == "system":
+                said = (inspect.getdoc(one) or "").partition("\n\n")[0]
+                rows.append([f"`{found.name}.{name}`", " ".join(said.split())])
+    return table(["dynamics", "what it does"], rows)
+
+
+def system_blocks() -> dict[str, Callable[[], str]]:
+    """The three generated parts of the page of every system."""
+    from spinfunnel.systems import MAKERS
+
+    parts = {"card": system_card, "facts": system_facts, "checks": system_checks}
+    return {f"{part} of {name}": partial(make, name) for name in MAKERS for part, make in parts.items()}
+
+
 BLOCKS: dict[str, Callable[[], str]] = {
     "benchmarks": benchmark_table,
     "calibration": calibration_table,
     "calibration of the maths": maths_calibration,
     "command line": commands,
     "demo networks": demo_table,
+    "dynamics": dynamics_table,
     "floors": floor_drawing,
     "instruments": cards,
     "modules": floor_table,
@@ -440,5 +604,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "public names": public_names,
     "questions": question_table,
     "report fields": report_fields,
+    "systems": systems_table,
     "weightwatcher": weightwatcher_table,
+    **system_blocks(),
 }

@@ -115,9 +115,29 @@ def stale() -> dict[Path, str]:
     return {path: text for path, text in filled().items() if path.read_text(encoding="utf-8") != text}
 
 
+def lacking() -> list[str]:
+    """Say what the pages of systems lack: each system has facts, and a page with its parts and an example."""
+    from spinfunnel.systems import MAKERS
+    from spinfunnel.systems.facts import table
+
+    lacks = [f"{name} has no facts: write them in systems/facts/" for name in MAKERS if name not in table()]
+    for name in MAKERS:
+        path = DOCS / "systems" / f"{name}.md"
+        text = path.read_text(encoding="utf-8") if path.is_file() else ""
+        parts = {f"{part} of {name}" for part in ("card", "facts", "checks")}
+        missing = sorted(parts - {found["name"] for found in MARK.finditer(text)})
+        missing += [] if "```python\n" in text else ["an example"]
+        if missing:
+            lacks.append(f"docs/systems/{name}.md lacks {', '.join(missing)}")
+    return lacks
+
+
 def main() -> int:
     """Write what is stale, or only name it."""
     check = "--check" in sys.argv[1:]
+    if lacks := lacking():
+        print(*lacks, sep="\n")
+        return 1
     for path, text in (found := stale()).items():
         print(f"{'stale' if check else 'written'}: {path.relative_to(ROOT)}")
         if not check:

@@ -17,7 +17,10 @@ import spinfunnel as sf
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "docs"))
 
+import blocks as blocks_module  # noqa: E402
 import generate  # noqa: E402
+
+from spinfunnel.systems import MAKERS, facts  # noqa: E402
 
 FENCE = re.compile(
     r'^```(?P<language>\w*)(?: title="(?P<title>[^"]*)")?\n(?P<code>.*?)^```', re.DOTALL | re.MULTILINE
@@ -168,6 +171,43 @@ def test_every_column_is_explained_and_none_that_is_not_there(here: Path) -> Non
         found = sf.diagnose(source, only=["spectrum"], effort="full")["spectrum"]
         given |= set(found.tables["layers"].columns)
     assert given - {"name", "part"} == explained
+
+
+def test_every_system_has_a_page_and_facts_with_sources() -> None:
+    assert generate.lacking() == []
+    assert set(facts.table()) == set(MAKERS)
+    for name in MAKERS:
+        exact = [fact for fact in facts.facts(name) if fact.kind == "exact"]
+        assert exact, f"nothing exact is known of {name}"
+        assert all(fact.quantity and fact.text and fact.where and fact.source for fact in exact), name
+
+
+def test_a_new_system_is_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("spinfunnel.systems.MAKERS", {**MAKERS, "new": MAKERS["sk"]})
+    said = generate.lacking()
+    assert said[0] == "new has no facts: write them in systems/facts/"
+    assert said[1] == "docs/systems/new.md lacks card of new, checks of new, facts of new, an example"
+    with pytest.raises(sf.BadInput, match="no facts are written down for the system 'new'"):
+        facts.facts("new")
+
+
+def test_a_table_shows_what_looks_like_a_tag() -> None:
+    assert "`<m>` &lt;q²>" in blocks_module.table(["a"], [["`<m>` <q²>"]])
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_labels_of_calibrations_find_rows_of_their_system_only(name: str) -> None:
+    """Each system is matched by its own spelling, and by none of another system's."""
+    others = {
+        "rem": "rem-native, N 12", "rem-native": "REM, N 12", "tiles2d": "tiles, first cube F2",
+        "tiles3d": "tiles F1, 4 x 4", "perceptron": "binary perceptron, taught", "hp": "hopping",
+        "teacher": "perceptron, N 11", "ising2d": "4 x 4 triangular", "sk": "skip, N 3",
+        "pspin": "spherical p-spin, p 3",
+    }  # fmt: skip
+    label = blocks_module.label(name)
+    assert label.match(f"{name}, N 12, T 1")
+    assert label.match(f"{name}?field=1, L 4")
+    assert not label.match(others.get(name, "Gaussian entries"))
 
 
 def test_pictures_are_there_and_small() -> None:
