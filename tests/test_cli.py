@@ -121,6 +121,19 @@ def test_explain_prints_the_card_and_suggests_the_nearest():
     assert "did you mean 'traps'" in missing.stderr
 
 
+def test_explain_tells_what_is_known_of_a_system():
+    done = run("explain", "system:ising3d")
+    assert done.returncode == 0, done.stderr
+    for words in ("H = -sum_<ij> s_i s_j", "ground energy", "-1536", "4.511523", "literature: Ferrenberg"):
+        assert words in done.stdout
+    told = json.loads(run("explain", "system:ea4?law=gauss", "--json").stdout)
+    assert told["parameters"]["law"] == "gauss"
+    assert {fact["kind"] for fact in told["known"]} == {"exact", "literature"}
+    missing = run("explain", "system:isin3d")
+    assert missing.returncode == 2
+    assert "did you mean 'ising3d'" in missing.stderr
+
+
 def test_calibrate_prints_rows_and_exits_1_when_one_fails(monkeypatch):
     done = CliRunner().invoke(cli.app, ["calibrate", "condition", "--json"])
     rows = json.loads(done.stdout)["rows"]

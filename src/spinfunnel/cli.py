@@ -10,7 +10,7 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -240,17 +240,26 @@ def _list_systems(as_json: bool) -> None:
         "\nk_B = 1, spins are +-1. --size is L on lattices, else the number of spins. Parameters are"
     )
     console.print("given as system:NAME?key=value&key=value, such as system:wishart?alpha=0.3.")
+    console.print("spinfunnel explain system:NAME tells what is known of one.")
 
 
 @app.command()
 def explain(
-    name: Annotated[str, typer.Argument(help="An instrument, as `spinfunnel list` prints it.")],
+    name: Annotated[
+        str, typer.Argument(help="An instrument, as `spinfunnel list` prints it; or system:NAME.")
+    ],
     as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
-    """Print an instrument's card: what, why, how it judges, its source, and its measured error rates."""
+    """Print an instrument's card: what, why, how it judges, its source, and its measured error rates.
+
+    Of a system, print its Hamiltonian, and what is known of it before anything is measured.
+    """
     from spinfunnel.calibrate import measured
     from spinfunnel.instruments import instrument
 
+    if name.startswith("system:"):
+        _explain_system(name, as_json)
+        return
     one = instrument(name)
     rows = measured(name)
     if as_json:
@@ -277,6 +286,31 @@ def explain(
         console.print(Padding(Text(text), (0, 0, 0, 2)))
     console.print("\n[bold]Calibration[/] (measured by `make calibrate`)")
     console.print(_calibration_table(rows) if rows else "  none recorded")
+
+
+def _explain_system(source: str, as_json: bool) -> None:
+    from spinfunnel.systems import spelled, system
+    from spinfunnel.systems.facts import facts
+
+    name, _, chosen = spelled(source)
+    convention, known = system(source).convention, facts(name)
+    if as_json:
+        rows = [{**asdict(fact), "text": fact.text} for fact in known]
+        typer.echo(json.dumps({"name": name, "parameters": chosen, "convention": convention, "known": rows}))
+        return
+    from rich.table import Table
+
+    console = _console()
+    console.print(f"[bold cyan]{name}[/]")
+    console.print(convention, markup=False)
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for column, ratio in (("known", 3), ("value", 3), ("where it holds", 3), ("source", 4)):
+        table.add_column(column, overflow="fold", ratio=ratio)
+    for fact in known:
+        source = "literature: " * (fact.kind == "literature") + fact.source.replace("`", "")
+        table.add_row(fact.quantity, fact.text, fact.where, source)
+    console.print()
+    console.print(table)
 
 
 @app.command()
