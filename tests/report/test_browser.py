@@ -266,3 +266,15 @@ def test_printing_is_on_white(visit, file):
     page.emulate_media(media="print", color_scheme="dark")
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert page.locator("nav").is_hidden()
+
+
+def test_a_system_has_its_figures_and_no_tensors(visit, tmp_path):
+    import spinfunnel as sf
+
+    page = visit(sf.diagnose("system:sk", size=12, effort="quick").html(tmp_path / "r.html"), height=3000)
+    page.wait_for_selector(".wide .js-plotly-plot .main-svg")
+    assert page.locator("#tensors").count() == 0
+    assert page.locator("section.chapter").count() == 1
+    page.locator("details.other summary").first.click()
+    assert "±" in page.locator(".other td.number").nth(1).inner_text()
+    keep(page, "system")

@@ -50,18 +50,20 @@ def inks(panel: Panel, counted: frozenset[str]) -> list[int]:
 
     What is measured (`counted`: labels that are drawn as histograms somewhere) and nulls keep to themselves.
     """
-    given, seen = [], Counter[str]()
+    given: list[int] = []
+    seen = Counter[str]()
+    firsts = {one.kind: FIRST + KINDS.get(one.kind, 0) for one in panel.series}
     for one in panel.series:
         if one.kind == "step" or one.label in counted:
             given.append(DATA)
         elif one.kind == "band":
             given.append(NULL)
-        else:
-            given.append(FIRST + (KINDS.get(one.kind, 0) + 3 * seen[one.kind]) % (len(INKS) - FIRST))
-            if seen[one.kind] > 1:  # a third of a kind takes what is left
-                left = [ink for ink in range(FIRST, len(INKS)) if ink not in given[:-1]]
-                given[-1] = left[0] if left else given[-1]
+        elif seen[one.kind] < 2:
+            given.append(firsts[one.kind] + 3 * seen[one.kind])
             seen[one.kind] += 1
+        else:  # a third of a kind takes what is left
+            left = set(range(FIRST, len(INKS))) - set(given) - set(firsts.values())
+            given.append(min(left, default=firsts[one.kind]))
     return given
 
 

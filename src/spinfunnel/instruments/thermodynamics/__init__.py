@@ -89,15 +89,15 @@ def judge(finding: Finding) -> Verdict:
     """Say what the energy, the heat and the entropy do, and whether the ladders had settled."""
     table, numbers = finding.tables["temperatures"].columns, finding.numbers
     t, u = table["T"], table["u"]
-    fall = f"u falls from {u[0]:.4g} to {numbers['u at lowest T']} per spin"
+    fall = f"u = E/N falls from {u[0]:.4g} to {numbers['u at lowest T']}"
     said = [f"From T = {t[0]:.3g} down to {t[-1]:.3g}, {fall}"]
     if "s" in table:
-        said[0] += f", and the entropy to {numbers['s at lowest T']}"
+        said[0] += f", and s = S/N to {numbers['s at lowest T']}"
     if "peak of c" in numbers:
         said.append(f"c peaks at T = {numbers['T of the peak of c']}, where it is {numbers['peak of c']}")
     else:
         said.append("c has no peak between these temperatures")
-    lowest = f"the lowest energy met is {numbers['lowest u met'].value:.6g} per spin"
+    lowest = f"the lowest u met is {numbers['lowest u met'].value:.6g}"
     if "planted u" in numbers:
         gap = numbers["lowest u met"].value - numbers["planted u"].value
         lowest += ", the planted one" if abs(gap) < 1e-9 else f", {gap:.3g} above the planted one"

@@ -13,7 +13,7 @@ from spinfunnel.instruments.thermodynamics.measuring import Curves, Measured
 from spinfunnel.maths.statistics import mean_of_replicas
 from spinfunnel.samples import Samples
 from spinfunnel.systems.known import Known
-from spinfunnel.systems.protocols import Native, System
+from spinfunnel.systems.protocols import Flips, Native, System
 
 #: What is drawn of u, c and s: the panel's title, and its axis.
 PANELS = {
@@ -30,7 +30,8 @@ def curves(found: Measured, facts: Sequence[Known], system: System) -> list[Seri
     for name, (title, label) in PANELS.items():
         if name not in found.rungs.values:
             continue
-        axes, panel = (TEMPERATURE, Axis(label)), f"{title} per spin, N = {system.size}"
+        over = "per spin" if isinstance(system, Flips) else "over N"
+        axes, panel = (TEMPERATURE, Axis(label)), f"{title} {over}, N = {system.size}"
         for fact in facts:
             y = getattr(fact, name)
             there = np.isfinite(y)
