@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 
 from spinfunnel.core import BadInput
-from spinfunnel.dynamics import houdayer as module
-from spinfunnel.dynamics.houdayer import Pairs, houdayer
+from spinfunnel.dynamics.houdayer import Pairs, calibrations, houdayer, turn_clusters
 from spinfunnel.dynamics.replicas import NEVER, Ladders
 from spinfunnel.maths.compiling import compiled
 from spinfunnel.systems import system
@@ -13,7 +12,7 @@ RUNGS = np.array([2.0, 1.0])
 
 
 def test_calibration():
-    rows = list(module.calibrations[0].run(0))
+    rows = list(calibrations[0].run(0))
     assert all(row.ok and abs(row.sigma) < 4 for row in rows), rows
 
 
@@ -38,7 +37,7 @@ def test_a_move_keeps_the_energy_and_the_overlap_of_the_pair(name, size):
         before = them.final
         _, indptr, indices, couplings, matrix = them.graph
         local = them.local.swapaxes(1, 2) if len(matrix) else them.local
-        compiled(module.turn_clusters)(
+        compiled(turn_clusters)(
             them.spins, local, places.at, them.own, them.free, indptr, indices, couplings, them.counts
         )
         after = them.final

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from spinfunnel.calibrate import judge_calibration
-from spinfunnel.dynamics import clusters, houdayer, population
+from spinfunnel.dynamics import clusters, population
+from spinfunnel.dynamics.houdayer import houdayer as tempered_pairs
 
+houdayer = inspect.getmodule(tempered_pairs)
 CALIBRATIONS = {one.name: one for module in (clusters, houdayer, population) for one in module.calibrations}
 FRUSTRATED, HOUDAYER = "clusters in frustrated systems", "Houdayer's clusters against enumeration"
 POPULATION = "population annealing against enumeration"
