@@ -17,8 +17,8 @@ from spinfunnel.systems.protocols import Pairwise
 #: From so many replicas on this is faster than a float32 each: on the 3D +-J glass, twice as fast for 32 and
 #: 64 of them, 12 to 16 times for 512 and more.
 FEWEST = 17
-#: Nanoseconds to move all replicas of one block by one proposal, measured on the 3D +-J glass: words in a
-#: block, and what it takes. So many words are moved at once by one instruction that fewer take no less.
+#: Nanoseconds to propose a flip to all replicas of a block, by its words: measured on the 3D +-J glass.
+#: Blocks of two to seven words would take no less than those of eight, which one instruction moves.
 NANOSECONDS = {1: 45, 8: 65, 16: 110}
 
 
