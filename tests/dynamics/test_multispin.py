@@ -21,9 +21,8 @@ MIXED = Spins.of_edges(
 
 
 def sample(system=GLASS, temperature=1.2, **options):
-    return metropolis(
-        system, temperature, **({"sweeps": 60, "replicas": 1200, "seed": 4, "keep_states": True} | options)
-    )
+    usual = {"sweeps": 60, "replicas": 1200, "seed": 4, "keep_states": True, "order": "sequential"}
+    return metropolis(system, temperature, **(usual | options))
 
 
 def same(a, b):

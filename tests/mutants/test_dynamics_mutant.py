@@ -8,7 +8,17 @@ from tests.dynamics.moves import lopsided
 
 from spinfunnel.calibrate import judge_calibration
 from spinfunnel.core import seeds
-from spinfunnel.dynamics import annealing, calibration, kernels, lanes, metropolis, replicas, temper, walkers
+from spinfunnel.dynamics import (
+    annealing,
+    calibration,
+    engines,
+    kernels,
+    lanes,
+    metropolis,
+    replicas,
+    temper,
+    walkers,
+)
 from spinfunnel.maths import statistics
 from spinfunnel.testing import check_dynamics
 
@@ -149,3 +159,10 @@ def test_a_window_that_closes_too_soon(monkeypatch):
     monkeypatch.setattr(statistics, "WINDOW", 1)
     rows = [row for one in statistics.calibrations for row in one.run(seeds(0, "mutant"))]
     assert not judge_calibration(rows).ok
+
+
+def test_a_chain_taken_in_turn(monkeypatch):
+    """Domain walls are carried around by the sweep: u stays where the random start left it."""
+    assert red("metropolis against the ring") == []
+    monkeypatch.setattr(engines, "chained", lambda system: False)
+    assert len(red("metropolis against the ring")) == 3

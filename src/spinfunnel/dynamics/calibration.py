@@ -19,7 +19,7 @@ from spinfunnel.dynamics.tempering import temper
 from spinfunnel.maths.statistics import mean_of_replicas
 from spinfunnel.systems import system
 from spinfunnel.systems.enumeration import correlations, enumerate_states
-from spinfunnel.systems.exact import kaufman
+from spinfunnel.systems.exact import kaufman, ring
 from spinfunnel.systems.protocols import Planted, System
 
 #: Small systems: their name, size, and the temperatures, at which none of them stays stuck.
@@ -91,6 +91,18 @@ def _against_kaufman(seed: int) -> Iterable[CalibrationRow]:
         exact = float(kaufman(16, 16, temperature).u[0])
         u = mean_of_replicas(trace.energies / torus.size)
         yield row("metropolis", f"ising2d, L 16, T {temperature}", "u", exact, u, 0.003)
+
+
+def _against_ring(seed: int) -> Iterable[CalibrationRow]:
+    for temperature in (0.8, 2.0, 4.0):
+        chain = system("ising1d", size=64)
+        trace = metropolis(
+            chain, temperature, sweeps=1000, replicas=128, burn_in=500, record_every=4,
+            seed=seeds(seed, "ring", temperature),
+        )  # fmt: skip
+        exact = float(ring(64, temperature).u[0])
+        u = mean_of_replicas(trace.energies / chain.size)
+        yield row("metropolis", f"ising1d, N 64, T {temperature}", "u", exact, u, 0.003)
 
 
 def _tempered(seed: int) -> Iterable[CalibrationRow]:
@@ -172,6 +184,7 @@ def _moved_and_annealed(seed: int) -> Iterable[CalibrationRow]:
 calibrations = (
     Calibration("metropolis against enumeration", "all 2^N states", _against_enumeration),
     Calibration("metropolis against the torus", "Kaufman, Phys. Rev. 76 (1949) 1232", _against_kaufman),
+    Calibration("metropolis against the ring", "Z = (2 cosh K)^N + (2 sinh K)^N", _against_ring),
     Calibration("tempering against enumeration", "all 2^N states", _tempered),
     Calibration("annealing against enumeration", "all 2^N states, planted tiles", _annealed),
     Calibration("own moves against enumeration", "all 2^N states", _moved),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from spinfunnel.core import BadInput
 from spinfunnel.dynamics.lanes import Lanes
 from spinfunnel.dynamics.multispin import FEWEST, MultiSpin, unit_bonds
@@ -20,7 +22,7 @@ def replicas_of(
 ) -> Replicas:
     """Make replicas of a system, at random starts, moved by the engine that suits it and their number.
 
-    Without an `order`, sites are taken in turn, but for systems that choose their moves themselves.
+    Without an `order`, sites are taken in turn, but at random in chains, and where a system draws its moves.
 
     Raises:
         BadInput: if the order or rule is unknown, or the system has neither couplings nor moves.
@@ -30,12 +32,22 @@ def replicas_of(
     if rule not in ("metropolis", "heat bath"):
         raise BadInput(f"rule is {rule!r}: it must be metropolis or heat bath")
     if isinstance(system, Pairwise):
-        in_turn = order != "random" and rule == "metropolis"
+        order = order or ("random" if chained(system) else "sequential")
+        in_turn = order == "sequential" and rule == "metropolis"
         if in_turn and replicas >= FEWEST and (bonds := unit_bonds(system)) is not None:
             return MultiSpin(system, replicas, seed, bonds)
-        return Lanes(system, replicas, seed, order=order or "sequential", rule=rule)
+        return Lanes(system, replicas, seed, order=order, rule=rule)
     if isinstance(system, Moves):
         if order == "sequential":
             raise BadInput(f"{system.name} draws its moves at random: order cannot be sequential")
         return Walkers(system, replicas, seed, rule=rule)
     raise BadInput(f"{system.name} states neither couplings between pairs of spins nor moves of its own")
+
+
+def chained(system: Pairwise) -> bool:
+    """Say whether most spins have two neighbours or fewer.
+
+    Taken in turn, such spins hardly move at any temperature: a domain wall meets the next spin at no cost,
+    is accepted for certain, and so is carried around by the sweep instead of wandering.
+    """
+    return bool(np.median(np.diff(system.indptr)) <= 2)
