@@ -48,6 +48,12 @@ def test_closed_forms_give_the_numbers_beside_them():
         assert fact.value == pytest.approx(found, rel=1e-9, abs=1e-12), str(fact)
 
 
+def test_a_wrong_number_is_seen_by_its_form(monkeypatch):
+    monkeypatch.setattr(exact, "TC_SQUARE", 2.2692)
+    wrong = next(facts.table()["ising2d"]())
+    assert evaluated(wrong.form) != pytest.approx(wrong.value, rel=1e-9)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_named_functions_exist(name):
     for fact in known(name):
@@ -80,7 +86,7 @@ def test_literature_is_marked_and_agrees_where_we_can_compute():
             ours = next(
                 one.value
                 for one in known("lj")
-                if one.where == fact.where.partition(",")[0] and "of the" in one.quantity
+                if one.where == fact.where.partition(",")[0] and "energy of" in one.quantity
             )
             assert ours == pytest.approx(fact.value, abs=1e-6)
     assert {fact.kind for fact in known("ising3d") if fact.quantity == "Tc"} == {"literature"}

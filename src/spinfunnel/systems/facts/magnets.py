@@ -40,7 +40,7 @@ def of_ising2d() -> Iterator[Fact]:
         for t, name in ((2.0, "2"), (tc, "Tc"), (2.5, "2.5")):
             found = exact.kaufman(side, side, t)
             yield Fact(f"u at T = {name}".replace("T = Tc", "Tc"), float(found.u[0]), f"L = {side}", torus)
-        yield Fact("c at Tc", float(exact.kaufman(side, side, tc).c[0]), f"L = {side}", torus)
+        yield Fact("c at Tc", float(exact.kaufman(side, side, tc).c[0]), f"L = {side}", torus, digits=8)
     yield from looked_through("ising2d", 4, 2.5)
 
 

@@ -77,9 +77,9 @@ def thermal(chain: chains.Chain) -> Iterator[Fact]:
 def of_lj() -> Iterator[Fact]:
     """Clusters: shapes from geometry, relaxed; that none lies lower is not proved."""
     shapes = {
-        13: "icosahedron",
-        38: "truncated octahedron",
-        55: "second icosahedron",
+        13: "the icosahedron",
+        38: "the truncated octahedron",
+        55: "the icosahedron of two shells",
         75: "Marks' decahedron",
     }
     for n in (2, 3, 4):
@@ -89,7 +89,7 @@ def of_lj() -> Iterator[Fact]:
         x = lennard_jones.lj_reference(n)
         energy = float(lennard_jones.lj(n).energy(x[None])[0])
         relaxed = "geometry, relaxed: `lennard_jones.lj_reference`"
-        yield Fact(f"energy of the {shape}", energy, f"N = {n}", relaxed, digits=11)
+        yield Fact(f"energy of {shape}", energy, f"N = {n}", relaxed, digits=11)
         lowest, wales = f"{lennard_jones.LOWEST_KNOWN[n]}", "Wales & Doye, J. Phys. Chem. A 101 (1997) 5111"
         yield literature("lowest energy known", lowest, f"N = {n}, not proved", wales)
     spring = 2 * 72 / 2 ** (1 / 3)
