@@ -51,6 +51,9 @@ STYLE: dict[str, Any] = {
     "svg.hashsalt": "spinfunnel",
 }
 
+#: A legend of two lines or more stands above the picture, three entries a line if none is longer than this.
+SHORT = 16
+
 #: The colours of points that stand for judged rows.
 OUTCOME_INKS = {
     "good": "#0b7a5b",
@@ -114,13 +117,21 @@ def _judged(found: Finding) -> dict[str, str]:
 
 def _draw(figure: Any, panel: Panel, data: frozenset[str], judged: dict[str, str]) -> None:
     solid = any(one.kind in ("surface", "scatter3d") for one in panel.series)
-    axes = figure.add_axes((0.17, 0.18, 0.80, 0.73), projection="3d" if solid else None)
+    labels = {one.label for one in panel.series if one.label}
+    in_line = 3 if max(map(len, labels), default=0) <= SHORT else 2
+    lines = -(-len(labels) // in_line)
+    above = 0.07 * lines if lines > 1 and not panel.row else 0.0
+    axes = figure.add_axes((0.17, 0.18, 0.80, 0.73 - above), projection="3d" if solid else None)
     for series, ink in zip(panel.series, inks(panel, data), strict=True):
         _series(axes, series, INKS[ink], judged)
     for which, (letter, axis) in enumerate(zip("xyz", panel.axes, strict=False)):
         getattr(axes, f"set_{letter}label")(plain(axis.label))
         if not solid:
             getattr(axes, f"set_{letter}scale")(axis.scale)
+            if axis.scale == "log":
+                _few_decades(getattr(axes, f"{letter}axis"), extent(panel, which))
+            elif letter == "x":
+                axes.locator_params(axis="x", nbins=6)
             if whole_numbers(panel, which):
                 getattr(axes, f"{letter}axis").get_major_locator().set_params(integer=True)
             if limits := extent(panel, which):
@@ -130,7 +141,19 @@ def _draw(figure: Any, panel: Panel, data: frozenset[str], judged: dict[str, str
             plain(panel.row if len(panel.row) <= 60 else f"{panel.row[:30]}…{panel.row[-29:]}"), loc="left"
         )
     if axes.get_legend_handles_labels()[1]:
-        axes.legend()
+        beside: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0, 1.01), "ncols": in_line}
+        axes.legend(**(beside | {"columnspacing": 1.0} if above else {}))
+
+
+def _few_decades(axis: Any, limits: tuple[float, float] | None) -> None:
+    """Write 0.2, 0.5, 1, 2 on an axis of less than two decades; more of them are powers of ten."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    if limits is None or limits[1] > 100 * limits[0]:
+        return
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def _series(axes: Any, series: Series, ink: str, judged: dict[str, str]) -> None:
