@@ -1,6 +1,6 @@
 """Measure ourselves against LAPACK, WeightWatcher, powerlaw and spin codes; write benchmarks/results.json.
 
-    python benchmarks/run.py [--quick] [--check]
+    python benchmarks/run.py [--only weights|spins] [--quick] [--check]
 
 CPU seconds, one thread, the sides interleaved, the median of five (one with --quick). Imports and the reading
 of the file are left out on every side. The rival runs as a process in an environment of its own, made under
@@ -199,11 +199,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="one repeat, a smaller matrix, nothing written")
     parser.add_argument("--check", action="store_true", help="exit with 1 if a row misses its target")
+    parser.add_argument("--only", choices=("weights", "spins"), help="measure these, and keep the other rows")
     options = parser.parse_args()
-    repeats = 1 if options.quick else 5
-    rows = [*compare(repeats), memory(4096 if options.quick else 8192)]
-    with tempfile.TemporaryDirectory() as folder:
-        rows += spins.rows(repeats, rival_python, row, ENVIRONMENT, folder)
+    repeats, rows = 1 if options.quick else 5, []
+    if options.only != "spins":
+        rows += [*compare(repeats), memory(4096 if options.quick else 8192)]
+    if options.only != "weights":
+        with tempfile.TemporaryDirectory() as folder:
+            rows += spins.rows(repeats, rival_python, row, ENVIRONMENT, folder)
     for one in rows:
         sign = "ok  " if one["ok"] else "MISS"
         print(
@@ -211,7 +214,10 @@ def main():
             f"x{one['ratio']:<8.2f} (>= {one['target']:g}) {one['rival_name']}"
         )
     if not options.quick:
-        (HERE / "results.json").write_text(json.dumps(rows, indent=1) + "\n")
+        path, spun = HERE / "results.json", options.only == "spins"
+        before = json.loads(path.read_text()) if options.only else []
+        kept = [one for one in before if (one["bench"] in spins.BENCHES) != spun]
+        path.write_text(json.dumps([*kept, *rows] if spun else [*rows, *kept], indent=1) + "\n")
     if options.check and not all(one["ok"] for one in rows):
         sys.exit(1)
 
