@@ -91,14 +91,14 @@ def test_links_are_shown_where_not_all_are_coupled():
 
 
 def row(**given):
-    return {"binder": 0.0, "q2": 0.01, "q_peak": 0.0, "near_zero": 0.1, "near_zero_error": 0.001} | given
+    return {"binder": 0.0, "q2": 0.01, "q_peak": 0.0, "share_small": 0.1, "share_small_error": 0.001} | given
 
 
 def test_words():
     assert phase(row()) == "paramagnet"
-    assert phase(row(binder=0.9, q2=0.7, q_peak=0.9, near_zero=0.0)) == "ordered"
+    assert phase(row(binder=0.9, q2=0.7, q_peak=0.9, share_small=0.0)) == "ordered"
     assert phase(row(binder=0.6, q2=0.4, q_peak=0.8)) == "broad"
-    assert phase(row(binder=0.9, q2=0.7, q_peak=0.9, near_zero=0.021)) == "cannot tell"
+    assert phase(row(binder=0.9, q2=0.7, q_peak=0.9, share_small=0.021)) == "cannot tell"
     assert phase(row(binder=-1.0, q2=0.3, q_peak=0.0)) == "broad"  # two peaks, one at zero: as in the REM
 
 
@@ -134,3 +134,14 @@ def test_words_are_right_as_often_as_stated(name):
     rows = list(CALIBRATIONS[name].run(1))
     assert len(rows) == 4
     assert all(row.ok for row in rows), rows
+
+
+def test_two_peaks_one_of_them_at_zero_are_broad():
+    rng = np.random.default_rng(0)
+    q = np.where(rng.random((500, 8, 6)) < 0.45, 1.0, 0.0)
+    found = calibration.overlapping(q)
+    from spinfunnel.instruments.overlaps import tabulated
+
+    (seen,) = tabulated(found, 16, spins=True)[0].rows()
+    assert seen["q_peak"] == 0
+    assert phase(seen) == "broad"

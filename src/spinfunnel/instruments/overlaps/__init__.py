@@ -45,7 +45,7 @@ def measure(
             "⟨q²⟩ there": last["q2"],
             "Binder cumulant": last["binder"],
             "most probable |q| (qEA)": Number(float(table.columns["q_peak"][-1]), kind="mode"),
-            "share below half of it": last["near_zero"],
+            "share of small |q|": last["share_small"],
             "triangles, 0 ultrametric": last["k_ratio"],
             "replicas": Number(samples.energies.shape[2], kind="count"),
         },
@@ -61,12 +61,13 @@ def measure(
 def tabulated(samples: Samples, size: int, *, spins: bool) -> tuple[Table, Table, Array]:
     """Give the table of temperatures, that of P(q) at a few of them, and P(q) at all, (K, bins)."""
     middles, density, error = distribution(samples, size, spins=spins)
-    peak, share, share_error = peak_and_valley(samples, middles, density)
+    peak, small, share, share_error = peak_and_valley(samples, middles, density)
     columns: dict[str, Array] = {"T": samples.temperatures}
     for name, (values, errors) in moments(samples).items():
         columns |= {name: values, f"{name}_error": errors}
         if name == "q2":
-            columns |= {"q_peak": peak, "near_zero": share, "near_zero_error": share_error}
+            columns |= {"q_peak": peak, "q_small": small}
+            columns |= {"share_small": share, "share_small_error": share_error}
     law = {"q": middles}
     for k in shown_rungs(len(density)):
         name = f"T={samples.temperatures[k]:.3g}"
@@ -114,8 +115,10 @@ SAID = {
 def _peak(label: str, row: Row, finding: Finding) -> str:
     if label == "paramagnet":
         return f"⟨q²⟩ = {finding.numbers['⟨q²⟩ there']}"
-    near = finding.numbers["share below half of it"]
-    return f"the most probable |q| is {row['q_peak']:.2f}, and {near} of the weight is below half of it"
+    share = finding.numbers["share of small |q|"]
+    return (
+        f"the most probable |q| is {row['q_peak']:.2f}, and a share of {share} is below {row['q_small']:.2f}"
+    )
 
 
 def cost(subject: Subject, effort: Effort) -> float:
@@ -139,9 +142,9 @@ instrument = Instrument(
     why="A funnel has one state, and its replicas agree; a glass has many, and P(q) is broad.",
     judged="At the lowest temperature: paramagnet (info) if the Binder cumulant is below 0.5, <q²> below "
     "0.25, and the most probable |q| below half of the root of <q²>; else broad (info) if more than 2 % of "
-    "the weight is below half of the most probable |q|, ordered (info) if less is, and cannot tell (unsure) "
-    "within two standard errors of 2 %. With a doubt (see thermodynamics; also if <q²> drifts) it is "
-    "unsure. All of it is of one system: a glass of a hundred spins may well look ordered, and the "
-    "identities hold on average over disorder only.",
+    "the weight is below half of the most probable |q| or of the root of <q²>, whichever is larger, ordered "
+    "(info) if less is, and cannot tell (unsure) within two standard errors of 2 %. With a doubt (see "
+    "thermodynamics; also if <q²> drifts) it is unsure. All of it is of one system: a glass of a hundred "
+    "spins may well look ordered, and the identities hold on average over disorder only.",
     calibrations=calibrations,
 )

@@ -10,7 +10,7 @@ from spinfunnel.core import Row
 #: P(q) is one peak at zero if the Binder cumulant and <q²> are below these, and the most probable |q| is
 #: below half of the root of <q²>.
 GAUSSIAN, SMALL = 0.5, 0.25
-#: P(q) is broad if more than this share of its weight is below half of the most probable |q|.
+#: P(q) is broad if more than this share of its weight is at small |q|.
 VALLEY = 0.02
 
 
@@ -21,7 +21,7 @@ def phase(row: Row) -> Literal["paramagnet", "ordered", "broad", "cannot tell"]:
     """
     if row["binder"] < GAUSSIAN and row["q2"] < SMALL and row["q_peak"] < sqrt(row["q2"]) / 2:
         return "paramagnet"
-    off, error = row["near_zero"] - VALLEY, row["near_zero_error"]
+    off, error = row["share_small"] - VALLEY, row["share_small_error"]
     if abs(off) <= 2 * error:
         return "cannot tell"
     return "broad" if off > 0 else "ordered"

@@ -128,12 +128,16 @@ def distribution(samples: Samples, size: int, *, spins: bool) -> tuple[Array, Ar
     return np.round((bounds[1:] + bounds[:-1]) / 2, 12) + 0.0, values, errors
 
 
-def peak_and_valley(samples: Samples, middles: Array, density: Array) -> tuple[Array, Array, Array]:
-    """Give the most probable |q| (K,), and the share of |q| below half of it with its error, (K,) each."""
+def peak_and_valley(samples: Samples, middles: Array, density: Array) -> tuple[Array, Array, Array, Array]:
+    """Give the most probable |q| (K,), what is small beside it, and the share of |q| that is, with its error.
+
+    Small is what is below half of the most probable |q|, or of the root of <q²> where that is larger.
+    """
     assert samples.overlaps is not None
     positive = middles >= 0
     folded = density[:, positive] + density[:, middles <= 0][:, ::-1] if middles[0] < 0 else density
     peak = middles[positive][folded.argmax(axis=1)]
-    below = (np.abs(samples.overlaps) < peak[:, None, None] / 2).mean(axis=(0, 3))  # (K, sets)
+    small = np.maximum(peak, np.sqrt((samples.overlaps**2).mean(axis=(0, 2, 3)))) / 2
+    below = (np.abs(samples.overlaps) < small[:, None, None]).mean(axis=(0, 3))  # (K, sets)
     share, error = jackknife(lambda kept: below[:, kept].mean(axis=1), below.shape[1])
-    return peak, share, error
+    return peak, small, share, error
