@@ -223,23 +223,21 @@ def _list_systems(as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(rows))
         return
-    from rich.table import Table
+    from rich.padding import Padding
     from rich.text import Text
 
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    table.add_column("system", style="cyan", no_wrap=True)
-    table.add_column("size", justify="right")
-    table.add_column("parameters", overflow="fold")
-    table.add_column("convention", overflow="fold", ratio=1)
-    for row in rows:
-        own = " ".join(f"{key}={value}" for key, value in row["parameters"].items())
-        table.add_row(row["name"], str(row["size"]), own, Text(row["convention"]))
     console = _console()
-    console.print(table)
+    for row in rows:
+        own = "".join(f" {key}={value}" for key, value in row["parameters"].items())
+        line = f"[cyan]{row['name']}[/] size {row['size']}"
+        console.print(line + f" [dim]·{own}[/]" * bool(own), highlight=False)
+        console.print(Padding(Text(row["convention"]), (0, 0, 0, 4)))
     console.print(
-        "\nk_B = 1, spins are +-1. --size is L on lattices, else the number of spins. Parameters are"
+        "\nk_B = 1, spins are +-1. --size is L on lattices, else the number of spins, monomers, atoms or "
+        "weights. Parameters are given as system:NAME?key=value&key=value, such as "
+        "system:wishart?alpha=0.3; a size may stand behind the name, as in system:lj38.",
+        highlight=False,
     )
-    console.print("given as system:NAME?key=value&key=value, such as system:wishart?alpha=0.3.")
     console.print("spinfunnel explain system:NAME tells what is known of one.")
 
 
@@ -298,56 +296,70 @@ def _explain_system(source: str, as_json: bool) -> None:
         rows = [{**asdict(fact), "text": fact.text} for fact in known]
         typer.echo(json.dumps({"name": name, "parameters": chosen, "convention": convention, "known": rows}))
         return
-    from rich.table import Table
+    from rich.padding import Padding
+    from rich.text import Text
 
     console = _console()
     console.print(f"[bold cyan]{name}[/]")
     console.print(convention, markup=False)
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for column, ratio in (("known", 3), ("value", 3), ("where it holds", 3), ("source", 4)):
-        table.add_column(column, overflow="fold", ratio=ratio)
+    where = ""
     for fact in known:
+        if fact.where != where:
+            where = fact.where
+            console.print(f"\n[bold]{where}[/]", highlight=False)
         source = "literature: " * (fact.kind == "literature") + fact.source.replace("`", "")
-        table.add_row(fact.quantity, fact.text, fact.where, source)
-    console.print()
-    console.print(table)
+        line = Text.assemble(f"{fact.quantity}: ", (fact.text, "bold"), ("  " + source, "dim"))
+        console.print(Padding(line, (0, 0, 0, 2)))
 
 
 @app.command()
 def anneal(
-    source: Annotated[str, typer.Argument(help="system:NAME or system:NAME?key=value; see `list systems`.")],
-    size: Annotated[int | None, typer.Option(help="L on lattices, else the number of spins.")] = None,
-    method: Annotated[str, typer.Option(help="sa, pt, or auto (both in turn).")] = "auto",
+    source: Annotated[
+        str,
+        typer.Argument(help="system:NAME?key=value (see `list systems`), or a file of couplings."),
+    ],
+    size: Annotated[
+        int | None, typer.Option(help="Of a system: L on lattices, else the number of spins or monomers.")
+    ] = None,
+    method: Annotated[
+        str, typer.Option(help="sa, pt, pa, bh, or auto (sa and pt in turn; bh if smooth).")
+    ] = "auto",
+    fix: Annotated[
+        bool, typer.Option("--fix", help="Freeze what the best anneals agree on, and search the rest.")
+    ] = False,
     budget: Annotated[str, typer.Option(help="Search at most this long: 30s, 5m, 1h.")] = "30s",
     seed: Annotated[int, typer.Option(help="Everything random is derived from it, the system too.")] = 0,
-    out: Annotated[Path | None, typer.Option(help="Write the best spins to this file, one a line.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Write the best configuration to this file: a spin, or place, a line.")
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the result as JSON, and nothing else.")
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
 ) -> None:
-    """Search a spin system for its lowest energy, and say whether it is known to be the lowest."""
-    from spinfunnel.anneal import METHODS, find, spins_text
+    """Search a system for its lowest energy, and say whether it is known to be the lowest."""
+    from spinfunnel.anneal import METHODS, WORK, extent, find, methods_for, spins_text
     from spinfunnel.anneal import anneal as search
     from spinfunnel.report.writing import write
 
     seconds = _seconds(budget)
     if seconds is None:
         raise BadInput("--budget is empty: write a positive time such as 90s, 5m or 1h")
+    if method not in METHODS:
+        raise BadInput(f"--method is {method!r}: it must be {', '.join(METHODS)}")
     if out:
         _writable(out.parent)
         if out.is_dir() or (out.exists() and not force):
             raise BadInput(f"{out} exists: add --force, or give another name")
     it = find(source, size, seed)
-    if method not in METHODS:
-        raise BadInput(f"--method is {method!r}: it must be {', '.join(METHODS)}")
+    turns = [WORK[how] for how in methods_for(it, method, fix)]
     if not as_json:
-        typer.echo(f"plan: {source}, {it.size} spins, {METHODS[method]}, at most {budget}", err=True)
+        typer.echo(f"plan: {source}, {extent(it)}, {' and '.join(turns)}, at most {budget}", err=True)
         typer.echo(
-            "      the first run compiles, which takes some ten seconds; Ctrl-C keeps the best", err=True
+            "      what is new is compiled first, in some ten seconds; Ctrl-C keeps the best", err=True
         )
     with _progress(not as_json) as progress:
-        found = search(it, method=method, budget=seconds, seed=seed, progress=progress)  # type: ignore[arg-type]
+        found = search(it, method=method, fix=fix, budget=seconds, seed=seed, progress=progress)  # type: ignore[arg-type]
     found = replace(found, source=source)
     if out:
         write(out, spins_text(found), ours=lambda _: force, force=force)
@@ -364,38 +376,68 @@ def anneal(
 def _print_annealed(found: Annealed) -> None:
     from rich.table import Table
 
-    from spinfunnel.anneal import success_share, tts99
+    from spinfunnel.anneal import WORK, success_share, tts99
 
     console = _console()
-    console.print(f"[bold cyan]{found.source}[/]  {found.size} spins, seed {found.seed}")
+    console.print(f"[bold cyan]{found.source}[/]  {found.extent}, seed {found.seed}")
     console.print(found.convention, markup=False)
     table = Table(box=None, padding=(0, 2, 0, 0))
-    for column in ("rounds", "sweeps", "tries", "lowest u", "reached it", "CPU s", "round trips"):
+    trips = any(one.method == "pt" for one in found.rounds)
+    hops = "hops" if any(one.method == "bh" for one in found.rounds) else "sweeps"
+    columns = ("rounds", hops, "tries", "lowest u", "reached it", "CPU s", *(["round trips"] * trips))
+    for column in columns:
         table.add_column(column, justify="left" if column == "rounds" else "right")
     for one in found.rounds:
-        trips = str(one.round_trips) if one.method == "pt" else ""
         table.add_row(
-            {"sa": "annealing", "pt": "tempering"}[one.method], str(one.sweeps), str(one.tries),
-            f"{one.lowest / found.size:.6f}", str(one.successes), f"{one.cpu_seconds:.3g}", trips,
+            WORK[one.method], str(one.sweeps), str(one.tries), f"{one.lowest / found.size:.6f}",
+            str(one.successes), f"{one.cpu_seconds:.3g}",
+            *([str(one.round_trips) if one.method == "pt" else ""] * trips),
         )  # fmt: skip
-    console.print(table)
-    console.print(f"\n[bold]best energy {found.energy:.10g}, u = {found.u:.8f} per spin[/]")
+    if found.rounds:
+        console.print(table)
+    console.print(f"\n[bold]best energy {found.energy:.10g}, u = {found.u:.8g} {found.per}[/]")
+    if found.cut is not None:
+        console.print(f"[bold]cut {found.cut:.10g}[/]")
     if found.ground_energy is None:
-        console.print("whether this is the lowest there is is not known: nothing was planted")
+        _print_known(found, console)
     elif found.reached:
-        console.print(f"[green]it is the ground state[/]: {found.certificate}")
+        console.print(f"[green]it is the ground state[/]: {found.certificate}", soft_wrap=True)
     else:
         gap = found.energy - found.ground_energy
+        relative = f"{gap / abs(found.ground_energy):.2%}, " if found.ground_energy else ""
         console.print(
             f"[yellow]it is not the ground state[/]: planted {found.ground_energy:.10g}, residual {gap:.4g} "
-            f"({gap / abs(found.ground_energy):.2%}, {gap / found.size:.3g} per spin)"
+            f"({relative}{gap / found.size:.3g} {found.per})",
+            soft_wrap=True,
         )
+    if found.log_z is not None:
+        console.print(f"ln Z = {found.log_z} at T = {found.cold:.4g}, the last population")
     if best := found.best_round():
-        console.print(f"{best.successes} of {best.tries} anneals of {best.sweeps} sweeps reached it:")
-        console.print(f"share {success_share(best)}")
+        console.print(
+            f"{best.successes} of {best.tries} anneals of {best.sweeps} sweeps reached it: share "
+            f"{success_share(best)}"
+        )
         console.print(f"time to solution with 99 % {tts99(best)} of CPU, anneals side by side")
     first = f", and {found.compile_seconds:.1f} s to compile" if found.compile_seconds > 1 else ""
     console.print(f"{found.cpu_seconds:.3g} s of CPU{first}; {_STOPPED[found.stopped]}")
+
+
+def _print_known(found: Annealed, console: Console) -> None:
+    """Say what a search without a certificate is worth."""
+    if found.lowest_known is None:
+        console.print("whether this is the lowest there is is not known: nothing was planted")
+        return
+    gap = found.energy - found.lowest_known
+    close = abs(gap) <= 1e-6 * abs(found.lowest_known)
+    said = "the lowest known" if close else f"{gap:.6g} above the lowest known"
+    if gap < 0 and not close:
+        said = f"{-gap:.6g} below the lowest known"
+    colour = "green" if gap <= 0 or close else "yellow"
+    console.print(
+        f"[{colour}]it is {said}[/], {found.lowest_known:.10g} (literature: {found.reported_by}); "
+        "that none is lower is not certified",
+        soft_wrap=True,
+    )
 
 
 _STOPPED = {
