@@ -120,8 +120,9 @@ def drift(series: Array) -> tuple[Array, Array]:
         raise BadInput(f"a drift needs four records of two replicas, not {length} of {replicas}")
     moved = x[length // 2 :].mean(axis=0) - x[length // 4 : length // 2].mean(axis=0)
     error = moved.std(axis=-1, ddof=1) / math.sqrt(replicas)
+    rounding = 1e-9 * np.abs(x).max(initial=0.0)  # what is frozen moves by less
     with np.errstate(divide="ignore", invalid="ignore"):
-        sigma = np.where(error > 0, moved.mean(axis=-1) / error, 0.0)
+        sigma = np.where(error > rounding, moved.mean(axis=-1) / error, 0.0)
     return sigma, np.asarray(2 * stdtr(replicas - 1, -np.abs(sigma)))
 
 

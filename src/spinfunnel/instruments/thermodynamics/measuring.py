@@ -16,6 +16,8 @@ from spinfunnel.samples import Samples
 #: Temperatures at which the curves are drawn.
 GRID = 120
 
+#: Energies are recorded in single precision.
+ROUNDING = 1e-7
 
 #: Independent blocks that errors come from: as many as there are ladders, unless counts of energies then
 #: take more than this many numbers; but so many at least.
@@ -43,10 +45,11 @@ class Measured:
 def measured(samples: Samples, size: int) -> Measured:
     """Measure u, c, s and f per spin, with errors from the jackknife over independent ladders.
 
-    u and c at the rungs are means and fluctuations, c = β² (<E²> - <E>²) / N. All between them, and s and f,
-    come from the number of states that all rungs together tell (`maths.reweighting`). Of spins, random states
-    tell it too, of which there are 2^N, and so s = u/T + ln Z / N has no free constant; of others, s and f
-    are unknown.
+    u and c at the rungs are means and fluctuations, c = β² (<E²> - <E>²) / N; the error of u is at least that
+    of independent records whose fluctuation all rungs tell, for what was not seen to move may have been
+    missed. All between them, and s and f, come from the number of states that all rungs together tell
+    (`maths.reweighting`). Of spins, random states tell it too, of which there are 2^N, and so
+    s = u/T + ln Z / N has no free constant; of others, s and f are unknown.
     """
     t = samples.temperatures
     grid = np.geomspace(t[0], t[-1], GRID)
@@ -74,6 +77,10 @@ def measured(samples: Samples, size: int) -> Measured:
         return np.concatenate([[u, c, s, -log_z / wanted / size], peak])
 
     values, errors = jackknife(estimate, blocks)
+    _, _, variance = multi_histogram(found, counts.sum(axis=0), betas).thermal(1 / t)
+    unseen = np.sqrt(np.maximum(variance, 0) / samples.energies[:, 0].size) / size
+    rounded = ROUNDING * np.abs(values[0, : len(t)])
+    errors[0, : len(t)] = np.max([errors[0, : len(t)], unseen, rounded], axis=0)
     first, rest = slice(len(t)), slice(len(t), None)
 
     def curves(temperatures: Array, part: slice) -> Curves:
