@@ -8,7 +8,7 @@ import pytest
 from tests.command import run
 
 from spinfunnel import cli
-from spinfunnel.anneal import Round, anneal, spins_text, success_share, tts99
+from spinfunnel.anneal import Round, anneal, lowest_known, spins_text, success_share, tts99
 from spinfunnel.core import BadInput
 from spinfunnel.systems import MAKERS, system
 from spinfunnel.systems.enumeration import enumerate_states
@@ -132,13 +132,24 @@ def test_json_is_the_whole_result():
         (["system:wishrt"], "did you mean 'wishart'"),
         (["wishart"], "did you mean system:wishart"),
         (["nothing"], "list systems"),
-        ([__file__], "files of couplings are not read yet"),
+        ([__file__], "expected 'vertices edges'"),
+        (["missing.rudy"], "there is no file missing.rudy"),
+        (["."], "cannot be read as text"),
         (["system:sk", "--size", "-4"], "positive, not -4"),
         (["system:sk", "--budget", "-3s"], "positive time"),
         (["system:sk", "--budget", "soon"], "positive time"),
         (["system:sk", "--budget", ""], "--budget is empty"),
-        (["system:sk", "--method", "pa"], "sa, pt"),
-        (["system:mueller-brown"], "neither couplings between pairs of spins nor moves"),
+        (["system:sk", "--method", "qa"], "sa, pt, pa, bh"),
+        (["system:sk", "--method", "bh"], "no gradient, which basin hopping needs"),
+        (["system:mueller-brown", "--method", "sa"], "take bh or auto"),
+        (["system:mueller-brown", "--fix"], "neither pairs of spins nor contacts"),
+        (["system:sk", "--fix", "--method", "pt"], "it goes with method sa, not pt"),
+        (["system:tiles2d", "--size", "5"], "even side of at least 4, not 5"),
+        (["system:tiles3d", "--size", "7"], "even side of at least 4, not 7"),
+        (["system:hp?sequence=HPX"], "the letters H and P, not 'X'"),
+        (["system:hp?sequence=HPPH", "--size", "5"], "the sequence has 4 letters, but the size is 5"),
+        (["system:hp", "--size", "21"], "no standard HP sequence has 21 letters"),
+        (["system:lj38", "--size", "13"], "lj38 is of size 38"),
         (["system:wishart?beta=2"], "no parameter 'beta'"),
         (["system:sk", "--size", "1"], "nothing to anneal"),
     ],
@@ -150,6 +161,105 @@ def test_bad_input_is_one_line(arguments, says):
     last = [line for line in done.stderr.splitlines() if line.startswith("spinfunnel: ")]
     assert len(last) == 1
     assert says in last[0]
+
+
+@pytest.mark.parametrize(
+    ("lines", "says"),
+    [
+        ("5 6\n1 2 1\n2 3 1\n", "announces 5 vertices and 6 edges, but lists 2"),
+        ("4 2\n1 2 1\n3 4 1\n", "falls into 2 parts"),
+        ("3 3\n1 2 1\n2 1 1\n2 3 1\n", "is given twice"),
+        ("3 3\n1 2 1\n2 2 1\n2 3 1\n", "coupled to itself"),
+        ("3 3\n1 2 nan\n2 3 1\n1 3 1\n", "a weight must be finite, not nan"),
+        ("3 3\n1 2 1\n2 9 1\n1 3 1\n", "vertices are counted from 1 to 3"),
+        ("3\n", "expected 'vertices edges'"),
+        ("", "is empty"),
+        ("{}", "no binary quadratic model"),
+        ("type: 2d\n", "no file of the spin-glass server"),
+    ],
+)
+def test_a_broken_file_is_one_line(tmp_path, lines, says):
+    path = tmp_path / "broken.rudy"
+    path.write_text(lines)
+    done = run("anneal", path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.count("\n") == 1
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_files_are_read_and_the_cut_is_printed(tmp_path):
+    ring = tmp_path / "ring.rudy"
+    ring.write_text("5 5\n1 2 1\n2 3 1\n3 4 1\n4 5 1\n5 1 1\n")
+    done = run("anneal", ring, "--budget", "0.2s", "--method", "sa")
+    assert done.returncode == 0
+    assert "best energy -3" in done.stdout
+    assert "\ncut 4\n" in done.stdout
+    assert "nothing was planted" in done.stdout
+    refused = run("anneal", ring, "--size", 5)
+    assert refused.returncode == 2
+    assert "leave out --size" in refused.stderr
+    server = tmp_path / "server.txt"
+    server.write_text("type: x\nsize: 3\nname: x\n1 2 0.5\n2 3 -1\n3 1 1\n")
+    triangle = json.loads(run("anneal", server, "--budget", "0.2s", "--json").stdout)
+    assert (triangle["energy"], triangle["cut"], triangle["size"]) == (-1.5, None, 3)
+
+
+def test_a_population_gives_the_free_energy():
+    ring = system("ising1d", size=12)
+    found = anneal(ring, method="pa", budget=0.5)
+    exact = enumerate_states(ring, [found.cold]).thermal.log_z[0]
+    assert abs(found.log_z.value - exact) < 0.5
+    assert found.energy == -12
+    assert {one.method for one in found.rounds} == {"pa"}
+    assert anneal("system:lj5", method="pa", budget=0.3).log_z is None
+
+
+def test_fixing_finds_what_was_planted():
+    done = run("anneal", "system:wishart?alpha=.9", "--size", 32, "--fix", "--budget", "20s")
+    assert "annealing and fixing" in done.stdout
+    assert "it is the ground state" in done.stdout
+    chain = anneal("system:hp", fix=True, budget=1.0)
+    assert (chain.method, chain.energy <= -8) == ("fix", True)
+
+
+def test_smooth_systems_hop_and_claim_nothing():
+    cluster = run("anneal", "system:lj13", "--budget", "1s")
+    assert "it is the lowest known, -44.326801 (literature: Wales & Doye" in cluster.stdout
+    assert "is not certified" in cluster.stdout
+    assert "per atom" in cluster.stdout
+    surface = anneal("system:mueller-brown", budget=0.3)
+    assert surface.energy == pytest.approx(-146.6995, abs=1e-4)
+    assert (surface.reached, surface.lowest_known, surface.hot) == (None, None, None)
+    sphere = anneal("system:spherical-pspin", size=32, budget=0.5)
+    assert -1.8 < sphere.u < -1.4
+    assert "lowest energy" in run("anneal", "system:mueller-brown", "--budget", "0.2s").stdout
+
+
+def test_what_is_known_belongs_to_the_standard_sequence():
+    assert lowest_known(system("hp", size=36))[0] == -14
+    assert lowest_known(system("hp?sequence=HPPHHPHPPHHPPHPHHPPH", size=20)) is None
+    assert lowest_known(system("lj", size=7)) is None
+
+
+@pytest.mark.parametrize("options", [["--method", "pa"], ["--fix"], ["--method", "bh"]])
+def test_an_interruption_keeps_the_best_of_every_method(monkeypatch, options):
+    calls = []
+
+    @contextmanager
+    def pressed(wanted):
+        def progress(done, total, name):
+            calls.append(name)
+            if len(calls) == 4:
+                raise KeyboardInterrupt
+
+        yield progress
+
+    monkeypatch.setattr(cli, "_progress", pressed)
+    done = run("anneal", "system:lj20" if "bh" in options else "system:ea", *options, "--budget", "600s")
+    assert done.returncode == 130
+    assert "best energy -" in done.stdout
+    assert "interrupted" in done.stdout
 
 
 def test_bad_input_to_the_function():

@@ -355,9 +355,7 @@ def anneal(
     turns = [WORK[how] for how in methods_for(it, method, fix)]
     if not as_json:
         typer.echo(f"plan: {source}, {extent(it)}, {' and '.join(turns)}, at most {budget}", err=True)
-        typer.echo(
-            "      what is new is compiled first, in some ten seconds; Ctrl-C keeps the best", err=True
-        )
+        typer.echo("      the first run also compiles, in some ten seconds; Ctrl-C keeps the best", err=True)
     with _progress(not as_json) as progress:
         found = search(it, method=method, fix=fix, budget=seconds, seed=seed, progress=progress)  # type: ignore[arg-type]
     found = replace(found, source=source)
@@ -384,18 +382,21 @@ def _print_annealed(found: Annealed) -> None:
     table = Table(box=None, padding=(0, 2, 0, 0))
     trips = any(one.method == "pt" for one in found.rounds)
     hops = "hops" if any(one.method == "bh" for one in found.rounds) else "sweeps"
-    columns = ("rounds", hops, "tries", "lowest u", "reached it", "CPU s", *(["round trips"] * trips))
+    whole = found.per == "per coordinate"  # of a surface nobody asks the energy per coordinate
+    lowest, parts = ("lowest energy", 1) if whole else ("lowest u", found.size)
+    columns = ("rounds", hops, "tries", lowest, "reached it", "CPU s", *(["round trips"] * trips))
     for column in columns:
         table.add_column(column, justify="left" if column == "rounds" else "right")
     for one in found.rounds:
         table.add_row(
-            WORK[one.method], str(one.sweeps), str(one.tries), f"{one.lowest / found.size:.6f}",
+            WORK[one.method], str(one.sweeps), str(one.tries), f"{one.lowest / parts:.6f}",
             str(one.successes), f"{one.cpu_seconds:.3g}",
             *([str(one.round_trips) if one.method == "pt" else ""] * trips),
         )  # fmt: skip
     if found.rounds:
         console.print(table)
-    console.print(f"\n[bold]best energy {found.energy:.10g}, u = {found.u:.8g} {found.per}[/]")
+    u = "" if whole else f", u = {found.u:.8g} {found.per}"
+    console.print(f"\n[bold]best energy {found.energy:.10g}{u}[/]")
     if found.cut is not None:
         console.print(f"[bold]cut {found.cut:.10g}[/]")
     if found.ground_energy is None:
@@ -411,7 +412,9 @@ def _print_annealed(found: Annealed) -> None:
             soft_wrap=True,
         )
     if found.log_z is not None:
-        console.print(f"ln Z = {found.log_z} at T = {found.cold:.4g}, the last population")
+        console.print(f"ln Z = {found.log_z} at T = {found.cold:.4g}, by the last population")
+        for doubt in found.doubts:
+            console.print(f"[yellow]doubt[/]: {doubt}", soft_wrap=True)
     if best := found.best_round():
         console.print(
             f"{best.successes} of {best.tries} anneals of {best.sweeps} sweeps reached it: share "

@@ -22,6 +22,9 @@ from spinfunnel.systems.spins import Spins
 #: The first key of a spin-glass server's header, and that of a dimod model in COO text.
 SERVER, COO = "type:", "# vartype="
 
+#: The convention of what a rudy file holds.
+RUDY = "H = sum_{i<j} w_ij s_i s_j of a rudy file (J = -w)"
+
 
 def read_couplings(path: Path | str) -> Spins:
     """Read a system of spins from a file; its first line, or a JSON object, tells the format.
@@ -58,7 +61,7 @@ def read_rudy(path: Path | str) -> Spins:
     if size < 1 or count != len(body):
         raise BadInput(f"{path} announces {size} vertices and {count} edges, but lists {len(body)} edges")
     edges, weights = _bonds(path, body, size)
-    return _spins(path, edges, -weights, None, size, "H = sum_{i<j} w_ij s_i s_j of a rudy file (J = -w)")
+    return _spins(path, edges, -weights, None, size, RUDY)
 
 
 def read_server(path: Path | str) -> Spins:
