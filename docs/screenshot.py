@@ -39,6 +39,16 @@ def main() -> None:
         page.screenshot(path=IMAGES / "report.png", clip={"x": 0, "y": 0, "width": WIDTH, "height": end})
         box = {"x": 0, "y": layers["y"] - MARGIN, "width": WIDTH, "height": layers["height"] + 2 * MARGIN}
         page.screenshot(path=IMAGES / "layers.png", clip=box)
+        glass = sf.diagnose("system:sk", size=128, effort="normal").html("glass.html").resolve()
+        page = browser.new_page(viewport={"width": WIDTH, "height": 4000}, color_scheme="light")
+        page.goto(glass.as_uri())
+        page.wait_for_timeout(4000)
+        first, last = (page.locator("section.finding").nth(k).bounding_box() for k in (0, 1))
+        assert first
+        assert last
+        end = last["y"] + last["height"]
+        box = {"x": 0, "y": first["y"] - MARGIN, "width": WIDTH, "height": end - first["y"] + 2 * MARGIN}
+        page.screenshot(path=IMAGES / "system.png", clip=box)
         browser.close()
         os.chdir(ROOT)
 
