@@ -9,10 +9,13 @@ from collections.abc import Callable
 
 import numpy as np
 
-from spinfunnel.core import Array, Trace
+from spinfunnel.core import Array, BadInput, Number, Trace
+from spinfunnel.dynamics.population import by_family
 from spinfunnel.maths.random_numbers import streams
 from spinfunnel.maths.statistics import mean_of_replicas
 from spinfunnel.systems import system as named
+from spinfunnel.systems.chain_enumeration import enumerate_chains
+from spinfunnel.systems.chains import Chain
 from spinfunnel.systems.enumeration import blocks, enumerate_states
 from spinfunnel.systems.protocols import Flips, Metric, Moves, Pairwise, Planted, Smooth, System
 
@@ -237,36 +240,124 @@ def check_dynamics(
 ) -> None:
     """Check a dynamics `sample(system, temperature, seed)` that gives a `Trace` of equilibrium states.
 
-    Its trace holds together (shapes, final and best spins, their energies); one seed gives the same bits and
-    another seed others; and its mean energy is that of all 2^10 states of a glass in a field, or of all
-    states of the `system` given, within 5 of its own error bars, which may be at most 3 % of it.
+    Its trace holds together (shapes, final and best configurations, their energies); one seed gives the same
+    bits and another seed others; and the mean energy of its records at the temperature is the exact one,
+    within 5 of its own error bars, which may be at most 3 % of it. The exact one is that of all 2^10 states
+    of a glass in a field, or of the `system` given: spins or a lattice chain, few enough to look at all
+    states, or a smooth energy of one or two coordinates, by quadrature.
 
     >>> from spinfunnel.dynamics import metropolis
     >>> check_dynamics(lambda system, t, seed: metropolis(system, t, sweeps=800, burn_in=200, seed=seed))
 
     Raises:
         AssertionError: if a promise is broken.
+        BadInput: if the exact mean energy of the system cannot be known.
     """
-    glass = named("sk?field=0.4", size=10, seed=seed) if system is None else system
-    trace = sample(glass, temperature, seed)
-    _trace(glass, trace)
-    again, other = sample(glass, temperature, seed), sample(glass, temperature, seed + 1)
-    _require((again.energies == trace.energies).all(), "one seed must give the same energies, to the bit")
-    _require((again.final == trace.final).all(), "one seed must give the same final spins")
-    _require((other.energies != trace.energies).any(), "another seed must give other energies")
+    glass = _glass(seed) if system is None else system
+    trace = _repeated(glass, lambda s: sample(glass, temperature, s), seed)
+    other = sample(glass, temperature, seed + 1)
+    _require(not np.array_equal(other.energies, trace.energies), "another seed must give other energies")
     replicas = trace.energies.T
     _require(
         len(np.unique(replicas, axis=0)) == len(replicas) > 1,
         "a trace needs two or more replicas, each with its own random numbers",
     )
-    exact = float(enumerate_states(glass, [temperature]).thermal.u[0])
-    found = mean_of_replicas(trace.energies / glass.size)
+    _, exact, where = _known(glass, temperature)
+    found = _mean(glass, trace, temperature)
     assert found.error is not None
     _require(found.error <= 0.03 * abs(exact), f"u = {found} is too rough to tell: sample longer")
     sigma = (found.value - exact) / found.error
+    _require(abs(sigma) <= 5, f"u at T = {temperature} is {found}, but {where} {exact:.5f}: {sigma:+.1f} σ")
+
+
+def check_search(
+    sample: Callable[[System, int], Trace], *, system: System | None = None, seed: int = 0
+) -> None:
+    """Check a search `sample(system, seed)` that gives a `Trace` on its way to a state of lowest energy.
+
+    Its trace holds together, as that of `check_dynamics`; one seed gives the same bits; and of the same
+    systems it finds the lowest energy (of coordinates: none on a fine grid is lower).
+
+    >>> from spinfunnel.dynamics import anneal
+    >>> check_search(lambda system, seed: anneal(system, sweeps=100, seed=seed))
+
+    Raises:
+        AssertionError: if a promise is broken.
+        BadInput: if the lowest energy of the system cannot be known.
+    """
+    glass = _glass(seed) if system is None else system
+    trace = _repeated(glass, lambda s: sample(glass, s), seed)
+    lowest, _, where = _known(glass, 1.0)
+    room = ROUNDING * max(1.0, abs(lowest))
     _require(
-        abs(sigma) <= 5, f"u at T = {temperature} is {found}, but of all states {exact:.5f}: {sigma:+.1f} σ"
+        trace.best_energy <= lowest + room,
+        f"the lowest energy found is {trace.best_energy:.6g}, but {where} {lowest:.6g}",
     )
+
+
+def _glass(seed: int) -> System:
+    return named("sk?field=0.4", size=10, seed=seed)
+
+
+def _repeated(system: System, sample: Callable[[int], Trace], seed: int) -> Trace:
+    """Give what one seed gives, if it holds together and comes out the same again."""
+    trace, again = sample(seed), sample(seed)
+    _trace(system, trace)
+    _require(np.array_equal(again.energies, trace.energies), "one seed must give the same energies")
+    _require(np.array_equal(again.final, trace.final), "one seed must give the same final configurations")
+    return trace
+
+
+def _mean(system: System, trace: Trace, temperature: float) -> Number:
+    """Give u of the records at the temperature; of a population, a family is one block, not a replica."""
+    records = trace.energies[trace.temperatures == temperature]
+    _require(len(records) > 0, f"nothing is recorded at T = {temperature}")
+    if "family" in trace.stats:
+        row = by_family(records[-1], trace.stats["family"], system.size)
+        return Number(row["u"], error=row["u_error"])
+    return mean_of_replicas(records / system.size)
+
+
+def _known(system: System, temperature: float) -> tuple[float, float, str]:
+    """Give the lowest energy and u at a temperature, both exact, and in words of which states."""
+    if isinstance(system, Chain):
+        chains = enumerate_chains(system, [temperature])
+        return chains.ground_energy, float(chains.thermal.u[0]), "of all conformations"
+    if isinstance(system, Smooth):
+        return *_quadrature(system, temperature), "by quadrature"
+    if system.random(1, 0).dtype == np.int8:
+        spins = enumerate_states(system, [temperature])
+        return spins.ground_energy, float(spins.thermal.u[0]), "of all states"
+    raise BadInput(f"nothing exact is known of {system.name}: take spins, a chain, or a smooth energy")
+
+
+#: Points of a grid along each coordinate, and the share of the weight at its border that is none.
+POINTS, NONE = 801, 1e-9
+
+
+def _quadrature(system: Smooth, temperature: float) -> tuple[float, float]:
+    """Give the lowest energy on a grid, three times as wide as random draws are, and u by its sum."""
+    if system.size > 2 or type(system).settle is not Smooth.settle:
+        raise BadInput(f"{system.name} is not an energy of one or two coordinates in flat space: take one")
+    draws = system.random(4096, 0)
+    low, high = draws.min(axis=0), draws.max(axis=0)
+    sides = np.linspace(2 * low - high, 2 * high - low, POINTS).T
+    grid = np.stack(np.meshgrid(*sides, indexing="ij"), axis=-1)
+    with np.errstate(over="ignore"):
+        energies = system.energy(grid.reshape(-1, system.size)).reshape(grid.shape[:-1])
+    lowest = float(energies.min())
+    weights = np.exp((lowest - energies) / temperature)
+    inside = weights[(slice(1, -1),) * system.size].sum()
+    if weights.sum() - inside > NONE * inside:
+        raise BadInput(f"{system.name} at T = {temperature:g} goes further than its random draws: cool it")
+    some = weights > 0  # where it is zero, the energy may be infinite
+    means = [
+        float(weights[part][some[part]] @ energies[part][some[part]] / weights[part].sum())
+        for part in ((slice(None),) * system.size, (slice(None, None, 2),) * system.size)
+    ]
+    if abs(means[0] - means[1]) > 1e-3 * abs(means[0]):
+        raise BadInput(f"{system.name} at T = {temperature:g} is too narrow for a grid: warm it")
+    return lowest, means[0] / system.size
 
 
 def _trace(system: System, trace: Trace) -> None:
