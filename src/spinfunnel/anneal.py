@@ -281,7 +281,7 @@ class Searches:
         if "pt" in self.methods:
             traces.append(temper(it, [2.0, 1.0], sweeps=1, ladders=REPLICAS // 2))
         if "fix" in self.methods:
-            traces.append(narrow(it, sweeps=1, anneals=ANNEALS, rounds=2))
+            traces.append(narrow(it, sweeps=1, rounds=2))
         if "bh" in self.methods:
             it.energy(it.random(1, 0))
         return float(sum(trace.stats["compile_seconds"] for trace in traces))
@@ -313,7 +313,7 @@ class Searches:
             between = [self.cold] if isinstance(it, Flips) else [self.hot, self.cold]
             trace = population_annealing(it, between, population=POPULATION, sweeps=length, **common)
         elif how == "fix":
-            trace = narrow(it, sweeps=length, anneals=ANNEALS, **common)
+            trace = narrow(it, sweeps=length, **common)
         else:
             assert self.scale is not None
             temperature, step = self.scale
