@@ -17,7 +17,8 @@ from spinfunnel.instruments import NAMES, instrument
 from spinfunnel.run import code_digest, versions
 from spinfunnel.units import Failure, Progress, Unit, run_units
 
-#: A calibration fails beyond this two-sided level over all its value rows together.
+#: A calibration fails beyond this two-sided level over all its value rows together, and over the two tests
+#: of the set of their sigmas together.
 LEVEL = 0.01
 
 
@@ -49,7 +50,7 @@ class Calibrated:
     @property
     def ok(self) -> bool:
         """Whether every row holds, the set of sigmas looks normal, and nothing crashed."""
-        normal = all(p is None or p > LEVEL for p in (self.chi2_p, self.ks_p))
+        normal = all(p is None or p > LEVEL / 2 for p in (self.chi2_p, self.ks_p))
         return normal and not self.failures and all(row.ok for row in self.rows)
 
 

@@ -219,7 +219,7 @@ def population_annealing(
 SMALL = (
     ("sk", 16, 10, (0.5, 0.15)),
     ("sk?field=0.4", 12, 1, (0.5, 0.2)),
-    ("ea?dimension=2&law=pm", 4, 1, (1.0, 0.5)),
+    ("ea?dimension=2&law=pm", 4, 1, (1.0, 0.7)),
     ("ea?dimension=2&law=gauss", 4, 1, (0.8, 0.2)),
 )
 
@@ -230,10 +230,10 @@ def _against_enumeration(seed: int) -> Iterator[CalibrationRow]:
         few = named(name, size=size, seed=disorder)
         exact = enumerate_states(few, temperatures).thermal
         for z_at, u_at in ((0, 1), (1, 0)):
-            found = np.empty((32, 2))
+            found = np.empty((48, 2))
             for i in range(len(found)):
                 own = seeds(seed, name, z_at, i)
-                trace = population_annealing(few, temperatures, population=384, sweeps=1, seed=own)
+                trace = population_annealing(few, temperatures, population=256, sweeps=1, seed=own)
                 at = [int(np.argmin(np.abs(trace.temperatures - t))) for t in temperatures]
                 log_z, u = trace.stats["log_z"][at[z_at]], trace.stats["u"][at[u_at]]
                 found[i] = np.exp(log_z - exact.log_z[z_at]), u
