@@ -115,6 +115,8 @@ def test_parameters_are_read_by_kind():
         ("ea?law=cauchy", 4, "pm or gauss, not 'cauchy'"),
         ("ea?dimension=0", 4, "at least one dimension"),
         ("sk", 0, "a size must be positive"),
+        ("sk", 10**6, "take at most 8192"),
+        ("wishart", 10**5, "take at most 8192"),
         ("sk0", None, "a size must be positive"),
         ("sk12", 8, "sk12 is of size 12, but a size of 8"),
         ("skk12", None, "no system is called 'skk12'"),

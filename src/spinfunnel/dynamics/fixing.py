@@ -6,10 +6,12 @@ over as one, so a round is an ordinary search of fewer and stronger spins, of th
 the contacts that all of them make are made more attractive. A round that finds nothing lower asks twice as
 many states to agree, which frees some of what was frozen.
 
-It pays where a glass is large and its couplings are not all alike: the lowest energy known of 3D Gaussian
-glasses, L = 8, was met in 18 of 18 searches of 4 s of CPU, by annealing in 11, by tempering in 7. It does not
-where annealing is soon done: cubes with 6 frustrated faces, L = 6, took 0.6 s instead of 0.04 s, and 5 of 18
-searches of 1.5 s missed their planted state; the HP chain of 36 took twice as long as by annealing.
+Measured against annealing and tempering at equal CPU time, it is slower or no better on every planted
+instance that was tried and on HP chains: cubes with 6 frustrated faces, L = 6, took 0.6 s instead of 0.04
+s, and 5 of 18 searches of 1.5 s missed their planted state; the HP chain of 36 took twice as long. It did
+better on 3D Gaussian glasses, L = 8: the lowest energy known, not certified, was met in 15 to 18 of 18
+searches of 4 s, by annealing in 11; some of its settings were chosen on such glasses, so the lead may be
+smaller than that.
 
 Sources: DeBartolo, Colubri, Jha, Fitzgerald, Freed & Sosnick, PNAS 106 (2009) 3734; rigid blocks of spins:
 Houdayer & Martin, Phys. Rev. Lett. 83 (1999) 1030.

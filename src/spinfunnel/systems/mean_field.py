@@ -10,10 +10,24 @@ from spinfunnel.core import Array, BadInput, seeds
 from spinfunnel.systems.lattices import LAWS, draw
 from spinfunnel.systems.spins import PlantedSpins, Spins, random_spins
 
+#: More spins than this, all coupled to each other, need more than two GiB.
+LARGEST = 2**13
+
 
 def pairs(size: int) -> Array:
     """Give the bonds (N (N - 1) / 2, 2) of the graph in which all spins are coupled."""
+    coupled(size)
     return np.argwhere(np.triu(np.ones((size, size), dtype=bool), 1))
+
+
+def coupled(size: int) -> None:
+    """Check that so many spins may all be coupled to each other.
+
+    Raises:
+        BadInput: above 8192 spins.
+    """
+    if size > LARGEST:
+        raise BadInput(f"{size} spins that are all coupled take too much memory: take at most {LARGEST}")
 
 
 def mattis(size: int, seed: int = 0) -> PlantedSpins:

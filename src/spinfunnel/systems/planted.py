@@ -8,6 +8,7 @@ import numpy as np
 
 from spinfunnel.core import BadInput, seeds
 from spinfunnel.systems.lattices import torus
+from spinfunnel.systems.mean_field import coupled
 from spinfunnel.systems.spins import PlantedSpins, Spins, random_spins
 
 
@@ -19,10 +20,11 @@ def wishart(size: int, seed: int = 0, *, alpha: float = 0.75) -> PlantedSpins:
     Source: Hamze, Raymond, Pattison, Biswas & Katzgraber, Phys. Rev. E 101 (2020) 052102.
 
     Raises:
-        BadInput: if alpha gives not even one vector.
+        BadInput: if alpha gives not even one vector, or there are more than 8192 spins.
     """
     if not (np.isfinite(alpha) and round(alpha * size) >= 1):
         raise BadInput(f"alpha N must be at least 1 to plant a state, got alpha = {alpha:g}, N = {size}")
+    coupled(size)
     native = random_spins(1, size, seeds(seed, "wishart native"))[0]
     rng = np.random.default_rng(seeds(seed, "wishart", size, alpha))
     w = rng.standard_normal((round(alpha * size), size))
