@@ -274,14 +274,7 @@ def memories(samples: Samples) -> Array:
 
 def doubts_about(samples: Samples) -> tuple[str, ...]:
     """Say why the samples may not be of equilibrium, and how much longer to run."""
-    said, t = [], samples.temperatures
-    sigma, p = drift(samples.energies)
-    worst = int(np.argmax(np.abs(sigma)))
-    if p[worst] * len(t) < LEVEL:
-        said.append(
-            f"not settled: at T = {t[worst]:.3g}, u of the second half differs from the quarter before "
-            f"by {abs(sigma[worst]):.1f} σ; run about 4 times longer"
-        )
+    said, t = list(unsettled(samples.energies, samples.temperatures, "u")), samples.temperatures
     tau = memories(samples)
     slowest = int(np.argmax(np.nan_to_num(tau)))
     longer = MEMORIES * tau[slowest] / samples.sweeps
@@ -297,3 +290,15 @@ def doubts_about(samples: Samples) -> tuple[str, ...]:
             f"the coldest temperature; run about {math.ceil(TRIPS / max(trips, 1))} times longer"
         )
     return tuple(said)
+
+
+def unsettled(records: Array, t: Array, what: str) -> tuple[str, ...]:
+    """Say if records of `what`, (T, K, R), drift at any of the temperatures t, (K,)."""
+    sigma, p = drift(records)
+    worst = int(np.argmax(np.abs(sigma)))
+    if p[worst] * len(t) >= LEVEL:
+        return ()
+    return (
+        f"not settled: at T = {t[worst]:.3g}, {what} of the second half differs from the quarter before "
+        f"by {abs(sigma[worst]):.1f} σ; run about 4 times longer",
+    )

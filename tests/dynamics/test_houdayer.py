@@ -5,7 +5,7 @@ from spinfunnel.core import BadInput
 from spinfunnel.dynamics.houdayer import Pairs, calibrations, houdayer, turn_clusters
 from spinfunnel.dynamics.replicas import NEVER, Ladders
 from spinfunnel.maths.compiling import compiled
-from spinfunnel.systems import system
+from spinfunnel.systems import exact, system
 from spinfunnel.testing import check_dynamics
 
 RUNGS = np.array([2.0, 1.0])
@@ -76,3 +76,11 @@ def test_bad_input():
         houdayer(system("rem", size=4), RUNGS, sweeps=5)
     with pytest.raises(BadInput, match="different"):
         houdayer(system("ea?dimension=2", size=4), [1.0], sweeps=5)
+
+
+def test_a_ring_equilibrates():
+    """Taken in turn, its walls are only carried around: the order of sites is that of all other lanes."""
+    ring = system("ising1d", size=32)
+    trace = houdayer(ring, [4.0, 2.0], sweeps=2000, burn_in=500, pairs=16)
+    u = trace.stats["energies"].mean(axis=(0, 2)) / 32
+    np.testing.assert_allclose(u, exact.ring(32, np.array([4.0, 2.0])).u, atol=0.01)

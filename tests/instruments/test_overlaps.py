@@ -8,7 +8,7 @@ import spinfunnel as sf
 from spinfunnel.instruments import instrument
 from spinfunnel.instruments.overlaps import calibration, judge, measuring
 from spinfunnel.instruments.overlaps.judging import phase
-from spinfunnel.samples import PAIRS
+from spinfunnel.samples import PAIRS, unsettled
 from spinfunnel.systems import system
 from spinfunnel.systems.known import known_overlaps
 
@@ -112,13 +112,11 @@ def test_the_verdict_names_one_system_and_doubts_make_it_unsure(glass):
 
 
 def test_overlaps_that_drift_are_a_doubt():
-    from spinfunnel.instruments.overlaps import _drifting
-
-    rng = np.random.default_rng(0)
-    settled = 0.1 * rng.standard_normal((400, 8, 6))
-    assert _drifting(calibration.overlapping(settled)) == ()
+    rng, t = np.random.default_rng(0), np.array([1.0])
+    settled = 0.1 * rng.standard_normal((400, 1, 8))
+    assert unsettled(settled**2, t, "<q²>") == ()
     growing = settled * np.linspace(0.2, 2, 400)[:, None, None]
-    (doubt,) = _drifting(calibration.overlapping(growing))
+    (doubt,) = unsettled(growing**2, t, "<q²>")
     assert "<q²>" in doubt
 
 

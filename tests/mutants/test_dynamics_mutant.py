@@ -164,5 +164,5 @@ def test_a_window_that_closes_too_soon(monkeypatch):
 def test_a_chain_taken_in_turn(monkeypatch):
     """Domain walls are carried around by the sweep: u stays where the random start left it."""
     assert red("metropolis against the ring") == []
-    monkeypatch.setattr(engines, "chained", lambda system: False)
+    monkeypatch.setattr(engines, "usual_order", lambda system: "sequential")
     assert len(red("metropolis against the ring")) == 3

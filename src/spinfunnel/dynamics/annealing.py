@@ -133,15 +133,11 @@ def anneal(
     downhill = them.sweep(FROZEN / cold, np.ones(DOWNHILL), every=1, threads=threads)[0]
     energies.append(downhill)
     best, lowest = them.lowest()
-    first = int(np.argmin(lowest))
     return Trace(
         times=np.concatenate([times, at + np.arange(1, DOWNHILL + 1)]),
         temperatures=np.concatenate([1 / recorded, np.zeros(DOWNHILL)]),
         energies=np.concatenate(energies),
-        final=them.final,
-        best=best[first],
-        best_energy=float(lowest[first]),
-        accepted=them.share_accepted(),
+        **them.ending(best, lowest),
         stopped=stopped,
         seed=seed,
         stats={

@@ -13,14 +13,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 
 from spinfunnel.core import Array, BadInput, Calibration, CalibrationRow, Number, Trace, seeds
 from spinfunnel.dynamics.metropolis import sample
-from spinfunnel.dynamics.replicas import Progress, Replicas, whole
+from spinfunnel.dynamics.replicas import Progress, Replicas, spread, whole
 from spinfunnel.maths.compiling import compiled
 from spinfunnel.maths.random_numbers import below, streams, uniform
 from spinfunnel.maths.statistics import mean_of_replicas
@@ -212,7 +211,7 @@ class Clusters(Replicas):
         loop, updates = compiled(run), len(schedule)
         if self.done == 0:  # of burning in nothing is counted
             self.counts[:] = 0
-        records = (self.done + updates) // every - self.done // every
+        records = self.due(updates, every)
         energies = np.empty((self.replicas, records))
         states = np.empty((self.replicas, records if keep_states else 0, self.spins.shape[1]), np.int8)
         betas = np.broadcast_to(np.asarray(beta, np.float64), self.replicas)
@@ -224,8 +223,7 @@ class Clusters(Replicas):
                 energies[r], states[r], self.kept[r], self.lows[r], self.counts[r],
             )  # fmt: skip
 
-        with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(one, range(self.replicas)))
+        spread(one, range(self.replicas), threads)
         self.done += updates
         return energies.T, states.swapaxes(0, 1)
 

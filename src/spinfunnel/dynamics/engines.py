@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from spinfunnel.core import BadInput
-from spinfunnel.dynamics.lanes import Lanes
+from spinfunnel.dynamics.lanes import Lanes, usual_order
 from spinfunnel.dynamics.multispin import FEWEST, MultiSpin, unit_bonds
 from spinfunnel.dynamics.replicas import Order, Replicas, Rule
 from spinfunnel.dynamics.walkers import Walkers
@@ -32,7 +30,7 @@ def replicas_of(
     if rule not in ("metropolis", "heat bath"):
         raise BadInput(f"rule is {rule!r}: it must be metropolis or heat bath")
     if isinstance(system, Pairwise):
-        order = order or ("random" if chained(system) else "sequential")
+        order = order or usual_order(system)
         in_turn = order == "sequential" and rule == "metropolis"
         if in_turn and replicas >= FEWEST and (bonds := unit_bonds(system)) is not None:
             return MultiSpin(system, replicas, seed, bonds)
@@ -42,12 +40,3 @@ def replicas_of(
             raise BadInput(f"{system.name} draws its moves at random: order cannot be sequential")
         return Walkers(system, replicas, seed, rule=rule)
     raise BadInput(f"{system.name} states neither couplings between pairs of spins nor moves of its own")
-
-
-def chained(system: Pairwise) -> bool:
-    """Say whether most spins have two neighbours or fewer.
-
-    Taken in turn, such spins hardly move at any temperature: a domain wall meets the next spin at no cost,
-    is accepted for certain, and so is carried around by the sweep instead of wandering.
-    """
-    return bool(np.median(np.diff(system.indptr)) <= 2)

@@ -20,6 +20,8 @@ from typing import Any
 
 import numpy as np
 
+from spinfunnel.maths.random_numbers import xoshiro
+
 #: Replicas in a block, unless another number is compiled in. Measured on the 3D +-J glass: 0.3, 0.5, 0.73 and
 #: 0.73 flips/ns for 16, 32, 64, 128.
 WIDTH = 64
@@ -27,19 +29,9 @@ WIDTH = 64
 REFRESH = 256
 
 
-def turned(a: Any, b: Any, c: Any, d: Any) -> Any:
-    """Give 32 random bits of a xoshiro128++ in the state (a, b, c, d), and its next state."""
-    total = np.uint32(a + d)
-    bits = np.uint32(np.uint32((total << np.uint32(7)) | (total >> np.uint32(25))) + a)
-    c = np.uint32(c ^ a)
-    d = np.uint32(d ^ b)
-    turn = np.uint32((d << np.uint32(11)) | (d >> np.uint32(21)))
-    return bits, np.uint32(a ^ d), np.uint32(b ^ c), np.uint32(c ^ np.uint32(b << np.uint32(9))), turn
-
-
 def uniform(rng: Any, lane: int, lanes: int) -> Any:
     """Draw 32 random bits from a lane's own generator; rng (4 * lanes,) uint32 moves on."""
-    bits, a, b, c, d = turned(rng[lane], rng[lanes + lane], rng[2 * lanes + lane], rng[3 * lanes + lane])
+    bits, a, b, c, d = xoshiro(rng[lane], rng[lanes + lane], rng[2 * lanes + lane], rng[3 * lanes + lane])
     rng[lane], rng[lanes + lane], rng[2 * lanes + lane], rng[3 * lanes + lane] = a, b, c, d
     return bits
 
@@ -161,7 +153,7 @@ def sweep_one(
         i: Any = step
         if at_random:
             i = np.int64((np.uint64(uniform(order, 0, 1)) * np.uint64(n)) >> np.uint64(32))
-        bits, a, b, c, d = turned(a, b, c, d)
+        bits, a, b, c, d = xoshiro(a, b, c, d)
         u = (np.float32(np.int32(bits >> np.uint32(8))) + np.float32(0.5)) * np.float32(2.0**-24)
         x = scale * s[i] * h[i]
         if heat_bath:

@@ -98,16 +98,11 @@ def sample(
         stopped = "interrupted"
     seconds = time.process_time() - began
     energies, states = (np.concatenate(parts) for parts in zip(*records, strict=True))
-    best, lowest = them.lowest()
-    first = int(np.argmin(lowest))
     return Trace(
         times=record_every * np.arange(1, len(energies) + 1),
         temperatures=np.full(len(energies), float(temperature)),
         energies=energies,
-        final=them.final,
-        best=best[first],
-        best_energy=float(lowest[first]),
-        accepted=them.share_accepted(),
+        **them.ending(*them.lowest()),
         stopped=stopped,
         seed=seed,
         states=states if keep_states else None,

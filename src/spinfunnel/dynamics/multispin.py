@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +9,7 @@ import numpy as np
 from spinfunnel.core import Array, seeds
 from spinfunnel.dynamics import bit_kernels
 from spinfunnel.dynamics.bit_kernels import COSTS, SLOTS, WORDS
-from spinfunnel.dynamics.replicas import Ladders, Replicas
+from spinfunnel.dynamics.replicas import Ladders, Replicas, spread
 from spinfunnel.maths.compiling import compiled
 from spinfunnel.systems.protocols import Pairwise
 
@@ -173,7 +172,7 @@ class MultiSpin(Replicas):
     ) -> tuple[Array, Array]:
         """Sweep as `Replicas` says; each thread takes a block at a time."""
         run, sweeps, lanes = compiled(bit_kernels.run), len(schedule), 64 * self.words
-        records = (self.done + sweeps) // every - self.done // every
+        records = self.due(sweeps, every)
         energies = np.empty((self.blocks, records, lanes))
         kept = records if keep_states else 0
         states = np.empty((self.blocks, kept, self.size, self.words), np.uint64)
@@ -188,11 +187,7 @@ class MultiSpin(Replicas):
             )  # fmt: skip
             return made
 
-        if threads > 1 and self.blocks > 1:
-            with ThreadPoolExecutor(threads) as pool:
-                self.accepted += sum(pool.map(one, range(self.blocks)))
-        else:
-            self.accepted += sum(map(one, range(self.blocks)))
+        self.accepted += spread(one, range(self.blocks), threads)
         self.done += sweeps
         self.proposed += sweeps * self.proposals
         flat = energies.swapaxes(0, 1).reshape(records, self.blocks * lanes)[:, : self.replicas]
@@ -200,7 +195,7 @@ class MultiSpin(Replicas):
 
     def temper(self, ladders: Ladders, rounds: int, *, every: int, kept: int) -> tuple[Array, Array]:
         """Temper as `Replicas` says, all in one compiled loop."""
-        records = (self.done + rounds) // every - self.done // every
+        records = self.due(rounds, every)
         energies = np.empty((records, *ladders.at.T.shape))
         states = np.empty((records, kept, len(ladders.at), self.size), dtype=np.int8)
         self.accepted += compiled(bit_kernels.temper)(

@@ -189,18 +189,13 @@ def population_annealing(
     found = Table.of(rows).columns
     need = ENOUGH * float(np.max(found.get("rho", 1.0)))
     short = f"{population} replicas are fewer than {ENOUGH} ρ = {need:.0f}: take more of them, or more sweeps"
-    best, lowest = them.lowest()
-    first = int(np.argmin(lowest))
     with np.errstate(divide="ignore"):
         visited = 1 / found.pop("beta", np.empty(0))
     return Trace(
         times=sweeps * np.arange(len(energies)),
         temperatures=visited,
         energies=energies,
-        final=them.final,
-        best=best[first],
-        best_energy=float(lowest[first]),
-        accepted=them.share_accepted(),
+        **them.ending(*them.lowest()),
         stopped=stopped,
         seed=seed,
         states=states if keep_states else None,

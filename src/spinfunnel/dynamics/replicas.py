@@ -9,9 +9,10 @@ from __future__ import annotations
 import math
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -103,6 +104,10 @@ class Replicas(ABC):
     def best(self) -> Array:
         """Each replica's configuration of lowest energy, (R, *shape), among those looked at."""
 
+    def due(self, sweeps: int, every: int) -> int:
+        """Count the records that fall into so many sweeps from now."""
+        return (self.done + sweeps) // every - self.done // every
+
     def lowest(self) -> tuple[Array, Array]:
         """Give each replica's best configuration, (R, *shape), and its energy, (R,), computed afresh."""
         best = self.best
@@ -111,6 +116,16 @@ class Replicas(ABC):
     def share_accepted(self) -> float | None:
         """Give the share of all proposals that were accepted."""
         return self.accepted / self.proposed if self.proposed else None
+
+    def ending(self, best: Array, lowest: Array) -> dict[str, Any]:
+        """Give the part of a `Trace` that says where the replicas ended; `lowest()` gives what they met."""
+        first = int(np.argmin(lowest))
+        return {
+            "final": self.final,
+            "best": best[first],
+            "best_energy": float(lowest[first]),
+            "accepted": self.share_accepted(),
+        }
 
     def costs(self) -> Array:
         """Give what the moves of one sweep would cost each replica as it is, (R, moves)."""
@@ -137,6 +152,14 @@ class Replicas(ABC):
                     states.append(self.final[ladders.at.T[rungs - kept :]][None])
             ladders.exchange(now, (self.done - 1) % 2)
         return np.concatenate(energies), np.concatenate(states)
+
+
+def spread(work: Callable[[Any], int | None], parts: Iterable[Any], threads: int) -> int:
+    """Do the work of all parts, on so many threads, and add up what it gives."""
+    if threads == 1:
+        return sum(work(part) or 0 for part in parts)
+    with ThreadPoolExecutor(threads) as pool:
+        return sum(made or 0 for made in pool.map(work, parts))
 
 
 def pieces(total: int, work: float, deadline: float | None) -> Iterator[int]:

@@ -155,15 +155,11 @@ def climb(
         stopped = "interrupted"
     energies, states = (np.concatenate(parts) for parts in zip(*records, strict=True))
     best, lowest = them.lowest()
-    first = int(np.argmin(lowest))
     return Trace(
         times=record_every * np.arange(1, len(energies) + 1),
         temperatures=np.full(len(energies), rungs[-1]),
         energies=energies[:, -1],
-        final=them.final[places.at[:, -1]],
-        best=best[first],
-        best_energy=float(lowest[first]),
-        accepted=them.share_accepted(),
+        **them.ending(best, lowest) | {"final": them.final[places.at[:, -1]]},
         stopped=stopped,
         seed=seed,
         states=states[:, -1] if keep_states else None,

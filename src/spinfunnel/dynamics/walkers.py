@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from spinfunnel.core import Array, seeds
-from spinfunnel.dynamics.replicas import Replicas, Rule
+from spinfunnel.dynamics.replicas import Replicas, Rule, spread
 from spinfunnel.maths.compiling import compiled
 from spinfunnel.maths.random_numbers import streams, uniform
 from spinfunnel.systems.protocols import Moves
@@ -129,7 +128,7 @@ class Walkers(Replicas):
     ) -> tuple[Array, Array]:
         """Sweep as `Replicas` says; threads take equal shares of the replicas."""
         loop, sweeps = compiled(walk, self.moves), len(schedule)
-        records = (self.done + sweeps) // every - self.done // every
+        records = self.due(sweeps, every)
         energies = np.empty((self.replicas, records))
         kept = records if keep_states else 0
         states = np.empty((self.replicas, kept, *self.x.shape[1:]), self.x.dtype)
@@ -143,12 +142,8 @@ class Walkers(Replicas):
             )  # fmt: skip
             return made
 
-        if threads > 1:
-            bounds = np.linspace(0, self.replicas, threads + 1).astype(int)
-            with ThreadPoolExecutor(threads) as pool:
-                self.accepted += sum(pool.map(one, (slice(*ends) for ends in pairwise(bounds))))
-        else:
-            self.accepted += one(slice(None))
+        bounds = np.linspace(0, self.replicas, threads + 1).astype(int)
+        self.accepted += spread(one, (slice(*ends) for ends in pairwise(bounds)), threads)
         self.done += sweeps
         self.proposed += sweeps * self.proposals
         return energies.T, states.swapaxes(0, 1)

@@ -18,17 +18,20 @@ def streams(seed: int, name: str, count: int) -> Array:
     return np.asarray(rng.integers(1, 2**32, size=(count, 4), dtype=np.uint32))
 
 
-def bits(rng: Any) -> Any:
-    """Draw 32 random bits; rng (4,) uint32 moves on."""
-    a, b, c, d = rng[0], rng[1], rng[2], rng[3]
+def xoshiro(a: Any, b: Any, c: Any, d: Any) -> Any:
+    """Give 32 random bits of a generator in the state (a, b, c, d), uint32, and its next state."""
     total = np.uint32(a + d)
     drawn = np.uint32(np.uint32((total << np.uint32(7)) | (total >> np.uint32(25))) + a)
     c = np.uint32(c ^ a)
     d = np.uint32(d ^ b)
-    rng[0] = np.uint32(a ^ d)
-    rng[1] = np.uint32(b ^ c)
-    rng[2] = np.uint32(c ^ np.uint32(b << np.uint32(9)))
-    rng[3] = np.uint32((d << np.uint32(11)) | (d >> np.uint32(21)))
+    turn = np.uint32((d << np.uint32(11)) | (d >> np.uint32(21)))
+    return drawn, np.uint32(a ^ d), np.uint32(b ^ c), np.uint32(c ^ np.uint32(b << np.uint32(9))), turn
+
+
+def bits(rng: Any) -> Any:
+    """Draw 32 random bits; rng (4,) uint32 moves on."""
+    drawn, a, b, c, d = xoshiro(rng[0], rng[1], rng[2], rng[3])
+    rng[0], rng[1], rng[2], rng[3] = a, b, c, d
     return drawn
 
 

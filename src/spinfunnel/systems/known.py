@@ -10,7 +10,7 @@ import numpy as np
 
 from spinfunnel.core import Array
 from spinfunnel.systems import exact
-from spinfunnel.systems.enumeration import Thermal, blocks, enumerate_states
+from spinfunnel.systems.enumeration import Thermal, blocks, enumerate_states, walsh
 from spinfunnel.systems.protocols import Flips, Pairwise, System
 
 #: All states are looked at up to this many spins; more of them would take longer than the sampling.
@@ -81,19 +81,11 @@ def known_overlaps(system: System, temperatures: Array) -> tuple[Array, Array, A
     for t in temperatures:
         weights = np.exp((energies.min() - energies) / t)
         weights /= weights.sum()
-        seen = _walsh(weights)
-        laws.append(np.bincount(differ, weights=_walsh(seen**2) / 2**n, minlength=n + 1))
-        of_state = _walsh(seen * _walsh(q[differ] ** 2)) / 2**n  # Σ_t w_t q_st²
+        seen = walsh(weights)
+        laws.append(np.bincount(differ, weights=walsh(seen**2) / 2**n, minlength=n + 1))
+        of_state = walsh(seen * walsh(q[differ] ** 2)) / 2**n  # Σ_t w_t q_st²
         twice.append(float(weights @ of_state**2))
     return q, np.array(laws), np.array(twice)
-
-
-def _walsh(values: Array) -> Array:
-    """Give Σ_s (-1)^(number of bits that s and k share) v_s for all k."""
-    for i in range(len(values).bit_length() - 1):
-        pairs = values.reshape(-1, 2, 2**i)
-        values = np.stack([pairs[:, 0] + pairs[:, 1], pairs[:, 0] - pairs[:, 1]], axis=1).ravel()
-    return values
 
 
 def _at_this_size(system: System, t: Array) -> Known | None:

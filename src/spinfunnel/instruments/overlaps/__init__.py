@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-
 from spinfunnel.core import Array, Effort, Finding, Instrument, Number, Row, Table, Verdict
 from spinfunnel.instruments.overlaps.calibration import calibrations
 from spinfunnel.instruments.overlaps.judging import phase
 from spinfunnel.instruments.overlaps.measuring import distribution, moments, peak_and_valley
 from spinfunnel.instruments.overlaps.series import against_temperature, distributions, shown_rungs
-from spinfunnel.maths.statistics import drift
-from spinfunnel.samples import LEVEL, Samples, doubts_about
+from spinfunnel.samples import Samples, doubts_about, unsettled
 from spinfunnel.subject import Subject
 from spinfunnel.systems.known import known_overlaps
 from spinfunnel.systems.protocols import Flips
@@ -31,7 +28,8 @@ def measure(
     assert system is not None
     samples, spins = Samples.of(readings), isinstance(system, Flips)
     table, law, density = tabulated(samples, system.size, spins=spins)
-    t, found = samples.temperatures, {}
+    t, overlaps, found = samples.temperatures, samples.overlaps, {}
+    assert overlaps is not None
     for name in table.columns:
         if f"{name}_error" in table.columns:
             found[name] = table.columns[name], table.columns[f"{name}_error"]
@@ -54,7 +52,7 @@ def measure(
             *distributions(t, law.columns["q"], density, exact, system.size),
             *against_temperature(t, found, exact, system.size),
         ),
-        doubts=(*doubts_about(samples), *_drifting(samples)),
+        doubts=(*doubts_about(samples), *unsettled((overlaps**2).mean(axis=3), t, "<q²>")),
     )
 
 
@@ -75,18 +73,6 @@ def tabulated(samples: Samples, size: int, *, spins: bool) -> tuple[Table, Table
     return Table(columns), Table(law), density
 
 
-def _drifting(samples: Samples) -> tuple[str, ...]:
-    assert samples.overlaps is not None
-    sigma, p = drift((samples.overlaps**2).mean(axis=3))
-    worst, t = int(np.argmax(np.abs(sigma))), samples.temperatures
-    if p[worst] * len(t) >= LEVEL:
-        return ()
-    return (
-        f"overlaps not settled: at T = {t[worst]:.3g}, <q²> of the second half differs from the quarter "
-        f"before by {abs(sigma[worst]):.1f} σ; run about 4 times longer",
-    )
-
-
 def judge(finding: Finding) -> Verdict:
     """Name what P(q) looks like at the lowest temperature, and from where on."""
     table = finding.tables["temperatures"]
@@ -97,10 +83,8 @@ def judge(finding: Finding) -> Verdict:
     here = f"T = {t:.3g}" if since == len(rows) - 1 else f"T = {rows[since]['T']:.3g} and below"
     sentence = f"At {here}, {SAID[label]}. At the lowest, T = {t:.3g}, {_peak(label, rows[-1], finding)}. "
     sentence += "This is P(q) of one system, not its average over disorder."
-    if finding.doubts:
+    if finding.doubts or label == "cannot tell":
         return Verdict("unsure", label, sentence, "Run longer: --effort normal, or full.", finding.doubts[:1])
-    if label == "cannot tell":
-        return Verdict("unsure", label, sentence, "Run longer: --effort normal, or full.")
     return Verdict("info", label, sentence)
 
 

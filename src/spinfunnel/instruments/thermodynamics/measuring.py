@@ -63,7 +63,7 @@ def measured(samples: Samples, size: int) -> Measured:
     wanted = 1 / np.concatenate([t, grid])
 
     def estimate(kept: Array) -> Array:
-        """Give the quantities (4, K + GRID), and below them T and c of the peak."""
+        """Give u, c, s, f and the fluctuation of u, (5, K + GRID), and below them T and c of the peak."""
         mine = samples.energies[:, :, np.isin(block, kept)]
         mean = mine.mean(axis=(0, 2))
         heat = wanted[: len(t)] ** 2 * ((mine - mean[:, None]) ** 2).mean(axis=(0, 2))
@@ -74,11 +74,11 @@ def measured(samples: Samples, size: int) -> Measured:
         s = wanted * energy / size + log_z / size
         peak = np.zeros((1, len(wanted)))
         peak[0, :2] = _peak(grid, c[len(t) :])
-        return np.concatenate([[u, c, s, -log_z / wanted / size], peak])
+        spread = np.sqrt(np.maximum(variance, 0)) / size
+        return np.concatenate([[u, c, s, -log_z / wanted / size, spread], peak])
 
     values, errors = jackknife(estimate, blocks)
-    _, _, variance = multi_histogram(found, counts.sum(axis=0), betas).thermal(1 / t)
-    unseen = np.sqrt(np.maximum(variance, 0) / samples.energies[:, 0].size) / size
+    unseen = values[4, : len(t)] / math.sqrt(samples.energies[:, 0].size)
     rounded = ROUNDING * np.abs(values[0, : len(t)])
     errors[0, : len(t)] = np.max([errors[0, : len(t)], unseen, rounded], axis=0)
     first, rest = slice(len(t)), slice(len(t), None)
@@ -87,8 +87,8 @@ def measured(samples: Samples, size: int) -> Measured:
         of = {name: (values[i, part], errors[i, part]) for i, name in enumerate(("u", "c", "s", "f"))}
         return Curves(temperatures, {k: of[k][0] for k in names}, {k: of[k][1] for k in names})
 
-    inside = grid[1] > values[4, 0] > grid[-2]
-    at, top = (Number(float(values[4, i]), error=float(errors[4, i])) for i in (0, 1))
+    inside = grid[1] > values[5, 0] > grid[-2]
+    at, top = (Number(float(values[5, i]), error=float(errors[5, i])) for i in (0, 1))
     return Measured(curves(t, first), curves(grid, rest), (at, top) if inside else None)
 
 
