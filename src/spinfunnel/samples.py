@@ -18,8 +18,9 @@ import numpy as np
 
 from spinfunnel.core import Array, BadInput, Effort, seeds
 from spinfunnel.dynamics import ladder, temper, temperature_range
+from spinfunnel.dynamics.engines import nanoseconds
 from spinfunnel.maths.statistics import ChainTooShort, autocorrelation_time, drift
-from spinfunnel.systems.protocols import Flips, Metric, Moves, Native, Pairwise, System
+from spinfunnel.systems.protocols import Flips, Metric, Native, Pairwise, System
 
 #: Ladders in a set, and the pairs of their replicas: the first and the last pair are disjoint, and so on.
 REPLICAS = 4
@@ -51,10 +52,6 @@ RUNGS, MOST_RUNGS = 16, 64
 LEVEL = 0.01
 #: A run is as long as it should be with this many autocorrelation times, and round trips of each ladder.
 MEMORIES, TRIPS = 50, 10
-
-#: Measured nanoseconds of a core for a move: of spins coupled in pairs, densely or sparsely; and of what has
-#: moves of its own, with what is added for each number it looks at, and for each atom or monomer.
-DENSE, SPARSE, OTHER, NUMBER, ATOM = 12.0, 2.5, 300.0, 0.7, 80.0
 
 
 @dataclass(frozen=True)
@@ -120,26 +117,11 @@ class Samples:
 def draws(system: System, effort: Effort) -> tuple[Draw, ...]:
     """Plan the sets of ladders, as long as the effort allows; how long follows from the system alone."""
     sets, most, seconds = WORK[effort]
-    nominal = 2 * RUNGS * REPLICAS * _moves(system) * _nanoseconds(system) * 1e-9  # of a sweep
+    nominal = 2 * RUNGS * REPLICAS * nanoseconds(system) * 1e-9  # of a sweep
     count = int(min(sets, max(FEWEST_SETS, seconds / (FEWEST * nominal))))
     sweeps = int(min(most, max(FEWEST, seconds / count / nominal)))
     bytes = min(BYTES, RECORDS * 2 * RUNGS * REPLICAS * math.prod(system.shape))
     return tuple(Draw(index, sweeps, sweeps * (1 + BURN_IN) * nominal, bytes) for index in range(count))
-
-
-def _moves(system: System) -> int:
-    return system.sweep if isinstance(system, Moves) and not isinstance(system, Pairwise) else system.size
-
-
-def _nanoseconds(system: System) -> float:
-    """Estimate what a move costs; of the numbers a system keeps, a table of all its states is not read."""
-    if isinstance(system, Pairwise):
-        return DENSE if len(system.indices) > system.size**2 / 4 else SPARSE
-    if not isinstance(system, Flips):
-        return OTHER + ATOM * system.size
-    assert isinstance(system, Moves)
-    read = sum(array.size for array in system.data if array.size < 2**system.size)
-    return OTHER + NUMBER * read / system.size
 
 
 def sample(system: System, draw: Draw, seed: int) -> Samples:

@@ -16,7 +16,7 @@ from spinfunnel.core import Array, BadInput, Calibration, CalibrationRow, Trace,
 from spinfunnel.dynamics.clock import ticks
 from spinfunnel.dynamics.descent import LONGEST, descend
 from spinfunnel.dynamics.downhill import MOVING, Downhill
-from spinfunnel.dynamics.replicas import Progress, positive, whole
+from spinfunnel.dynamics.replicas import Progress, begun, positive, whole
 from spinfunnel.maths.statistics import mean_of_replicas
 from spinfunnel.systems.lennard_jones import lj, lj_reference
 from spinfunnel.systems.protocols import Smooth, System
@@ -35,13 +35,15 @@ def basin_hopping(
     temperature: float = 0.8,
     step: float = 0.4,
     tolerance: float = TOLERANCE,
+    start: Array | None = None,
     seed: int = 0,
     deadline: float | None = None,
     progress: Progress | None = None,
 ) -> Trace:
     """Shift every coordinate by up to `step`, go down, and accept the minimum by Metropolis' rule; hop again.
 
-    The replicas are independent chains from random starts, minimised side by side by L-BFGS; temperature and
+    The replicas are independent chains from random starts, or from `start` (R, *shape), minimised side by
+    side by L-BFGS; temperature and
     step are, unless given, those that suit Lennard-Jones clusters. The trace's
     `times` count hops, from 0, the minimum below the start; `energies` (T, R) and `final` are of the minimum
     each chain is in, known to `tolerance`, the largest component of the gradient; `stats["lowest"]` (R,) and
@@ -65,7 +67,7 @@ def basin_hopping(
     t = positive(temperature)
     whole(hops=hops, replicas=replicas)
     began, stopped = time.process_time(), "finished"
-    start = system.settle(system.random(replicas, seeds(seed, "start")))
+    start = system.settle(begun(system, replicas, seed, start))
     down = Downhill(system, start, method="lbfgs", tolerance=tolerance, longest=LONGEST)
     chains = Chains(down, hops, t, step, seed)
     try:

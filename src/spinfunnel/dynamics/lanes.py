@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from spinfunnel.core import Array, seeds
+from spinfunnel.core import Array
 from spinfunnel.dynamics import kernels
-from spinfunnel.dynamics.replicas import Ladders, Order, Replicas, Rule, spread
+from spinfunnel.dynamics.replicas import Ladders, Order, Replicas, Rule, begun, spread
 from spinfunnel.maths.compiling import compiled
 from spinfunnel.maths.random_numbers import streams
 from spinfunnel.systems.protocols import Pairwise
@@ -53,6 +53,7 @@ class Lanes(Replicas):
         *,
         order: Order | None = None,
         rule: Rule = "metropolis",
+        start: Array | None = None,
     ) -> None:
         super().__init__(system, replicas)
         self.width = width = width_for(replicas)
@@ -69,7 +70,7 @@ class Lanes(Replicas):
             (system.couplings / self.unit).astype(np.float32),
             self._matrix(system),
         )
-        self.spins = self._blocks(system.random(lanes, seeds(seed, "start")), np.float32)
+        self.spins = self._blocks(begun(system, lanes, seed, start), np.float32)
         dense = len(self.graph[-1]) > 0
         self.local = np.zeros((self.blocks, width, self.size) if dense else self.spins.shape, np.float32)
         states = streams(seed, "proposals", lanes).reshape(self.blocks, width, 4)

@@ -9,7 +9,7 @@ import numpy as np
 from spinfunnel.core import Array, seeds
 from spinfunnel.dynamics import bit_kernels
 from spinfunnel.dynamics.bit_kernels import COSTS, SLOTS, WORDS
-from spinfunnel.dynamics.replicas import Ladders, Replicas, spread
+from spinfunnel.dynamics.replicas import Ladders, Replicas, begun, spread
 from spinfunnel.maths.compiling import compiled
 from spinfunnel.systems.protocols import Pairwise
 
@@ -97,7 +97,9 @@ class MultiSpin(Replicas):
 
     order = "sequential"
 
-    def __init__(self, system: Pairwise, replicas: int, seed: int, bonds: UnitBonds) -> None:
+    def __init__(
+        self, system: Pairwise, replicas: int, seed: int, bonds: UnitBonds, start: Array | None = None
+    ) -> None:
         super().__init__(system, replicas)
         self.size, self.unit = system.size, bonds.unit
         words = -(-replicas // 64)
@@ -105,7 +107,7 @@ class MultiSpin(Replicas):
         self.blocks = -(-words // self.words)
         self.graph = (*self._slots(bonds), *self._bonds(bonds))
         lanes = self.blocks * self.words * 64
-        bits = packed(system.random(lanes, seeds(seed, "start")))
+        bits = packed(begun(system, lanes, seed, start))
         up = filled(np.ones((1, bits.shape[1]), bool))
         self.spins = self._blocks(np.concatenate([bits, up]))
         rng = np.random.default_rng(seeds(seed, "lanes", "words"))

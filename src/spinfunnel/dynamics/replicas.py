@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from spinfunnel.core import Array, BadInput
+from spinfunnel.core import Array, BadInput, seeds
 from spinfunnel.dynamics import kernels
 from spinfunnel.maths.compiling import compiled
 from spinfunnel.maths.random_numbers import streams
@@ -152,6 +152,14 @@ class Replicas(ABC):
                     states.append(self.final[ladders.at.T[rungs - kept :]][None])
             ladders.exchange(now, (self.done - 1) % 2)
         return np.concatenate(energies), np.concatenate(states)
+
+
+def begun(system: System, count: int, seed: int, start: Array | None) -> Array:
+    """Give the configurations (count, *shape) to begin with: first those of `start`, then random ones."""
+    x = system.random(count, seeds(seed, "start"))
+    if start is not None:
+        x[: len(start)] = start
+    return np.ascontiguousarray(x)
 
 
 def spread(work: Callable[[Any], int | None], parts: Iterable[Any], threads: int) -> int:

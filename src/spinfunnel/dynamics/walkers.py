@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from spinfunnel.core import Array, seeds
-from spinfunnel.dynamics.replicas import Replicas, Rule, spread
+from spinfunnel.core import Array
+from spinfunnel.dynamics.replicas import Replicas, Rule, begun, spread
 from spinfunnel.maths.compiling import compiled
 from spinfunnel.maths.random_numbers import streams, uniform
 from spinfunnel.systems.protocols import Moves
@@ -94,14 +94,22 @@ class Walkers(Replicas):
 
     order = "random"
 
-    def __init__(self, system: Moves, replicas: int, seed: int, *, rule: Rule = "metropolis") -> None:
+    def __init__(
+        self,
+        system: Moves,
+        replicas: int,
+        seed: int,
+        *,
+        rule: Rule = "metropolis",
+        start: Array | None = None,
+    ) -> None:
         super().__init__(system, replicas)
         own: Any = type(system)
         self.moves = {"prepare": own.prepare, "propose": own.propose, "accept": own.accept}
         self.data, self.per_sweep = system.data, system.sweep
         self.proposals = replicas * system.sweep
         self.work = NANOSECONDS * self.proposals
-        self.x = np.ascontiguousarray(system.random(replicas, seeds(seed, "start")))
+        self.x = begun(system, replicas, seed, start)
         self.memory = np.zeros((replicas, system.memory))
         self.rng = streams(seed, "proposals", replicas)
         self.energy = np.zeros(replicas)

@@ -1,0 +1,301 @@
+"""Independent anneals of a system at several cooling times, which several instruments share.
+
+A set is sixteen replicas: a unit of work that depends on no other. Each of them is cooled at every cooling
+time, ten times longer each, from a random state, and taken downhill. The slowest ends are then heated
+again, to find out whether they survive. Smooth systems are not cooled but hop between minima, and their
+cooling times count hops. What a system is like follows from its energy, its moves and the time it is given.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from spinfunnel.core import Array, BadInput, Effort, seeds
+from spinfunnel.dynamics.annealing import temperature_range
+from spinfunnel.dynamics.descent import quench
+from spinfunnel.dynamics.engines import nanoseconds, replicas_of
+from spinfunnel.dynamics.hopping import basin_hopping
+from spinfunnel.dynamics.replicas import NEVER, pieces
+from spinfunnel.systems.protocols import Metric, Smooth, System
+
+#: Replicas of a set.
+REPLICAS = 16
+#: Sets, and the slowest cooling, in sweeps and in hops, by effort.
+WORK: dict[Effort, tuple[int, int, int]] = {
+    "quick": (2, 10_000, 1_500),
+    "normal": (3, 10_000, 1_500),
+    "full": (4, 100_000, 6_000),
+}
+#: Cooling times, each ten times the one before; of hops the first three.
+TIMES = 4
+#: An anneal begins where energies have fallen by less than this share of the way to a quenched state within
+#: so many sweeps, and ends at this share of that temperature.
+FALLEN, PILOT, COLDEST = 0.2, 60, 1 / 200
+#: Records of an anneal; of the slowest, ten times as many, smoothed over five before T90 is read off.
+RECORDS, FINER, SMOOTHED = 100, 10, 5
+#: Where this share of the fall is done is T90.
+DONE = 0.9
+#: An end is heated to these multiples of T90, stays there for so many sweeps, and is cooled in so many.
+FACTORS, STAY, BACK = (0.8, 1.0), 500, 100
+#: Hops are made at this temperature by this step (which suit Lennard-Jones clusters); after reheating at
+#: multiples of it, chains hop on at this share of it.
+HOT, STEP, BACK_AT = 0.8, 0.4, 0.25
+#: States along an anneal that are taken downhill, and random states of a set.
+SNAPSHOTS, RANDOM = 10, 256
+#: Ageing is watched at this share of T90, after these waits, for these times.
+AGEING, WAITS, LAGS = 0.5, (10, 100, 1000), (1, 3, 10, 30, 100, 300, 1000)
+#: What a hop costs, in nanoseconds for each pair of coordinates (measured on LJ38).
+HOP = 1.0
+
+
+@dataclass(frozen=True)
+class Cooling:
+    """One set of anneals that is to be made: known before it is made. `times` (K,) ascend."""
+
+    index: int
+    times: tuple[int, ...]
+    seconds: float
+    bytes: int
+
+    @property
+    def row_name(self) -> str:
+        """What it is called in a report."""
+        return f"anneals {REPLICAS * self.index + 1} to {REPLICAS * (self.index + 1)}"
+
+
+@dataclass(frozen=True)
+class Coolings:
+    """What anneals of R replicas, in sets of sixteen, at K cooling times, left behind.
+
+    Attributes:
+        times, unit: cooling times (K,), ascending, in `sweeps` or `hops`.
+        ends, energies: the minima where anneals ended, (K, R, *shape), and their energies (K, R).
+        random_energies: of random states, (S,).
+        hot, cold: temperatures between which anneals cool; both those of the hops, where there are hops.
+        t90: the temperature of each set (R / 16,) where 90 % of the fall is done; of hops, their own.
+        temperatures: (C,), from hot to cold; (0,) where there are hops.
+        cooling: energies along the slowest anneals, (C, R).
+        quicker, heating: energies along those ten times quicker, and on their way back up, (C, R).
+        structures, structure_energies: minima met on the way, (S, *shape) and (S,), not distinct.
+        factors: multiples of T90 (or of the hops' temperature) that the slowest ends were heated to, (2,).
+        survivors, survivor_energies: the minima they then ended in, (2, R, *shape) and (2, R).
+        waits, lags: sweeps (W,) after which states are kept at half of T90, and (L,) for how long.
+        correlations: overlaps of the state kept and the later one, (W, L, R); empty without a metric.
+    """
+
+    times: Array
+    unit: str
+    ends: Array
+    energies: Array
+    random_energies: Array
+    hot: float
+    cold: float
+    t90: Array
+    temperatures: Array
+    cooling: Array
+    quicker: Array
+    heating: Array
+    structures: Array
+    structure_energies: Array
+    factors: Array
+    survivors: Array
+    survivor_energies: Array
+    waits: Array
+    lags: Array
+    correlations: Array
+
+    @classmethod
+    def of(cls, sets: Sequence[Coolings]) -> Coolings:
+        """Put sets side by side: they have the same cooling times."""
+        axes = {
+            "ends": 1, "energies": 1, "random_energies": 0, "t90": 0, "cooling": 1, "quicker": 1,
+            "heating": 1, "structures": 0, "structure_energies": 0, "survivors": 1,
+            "survivor_energies": 1, "correlations": 2,
+        }  # fmt: skip
+        joined: dict[str, Any] = {
+            key: np.concatenate([getattr(one, key) for one in sets], axis) for key, axis in axes.items()
+        }
+        kept = {key: value for key, value in vars(sets[0]).items() if key not in axes}
+        return cls(**joined, **kept)
+
+    @property
+    def best_energy(self) -> float:
+        """The lowest energy that any anneal ended with."""
+        return float(self.energies.min())
+
+    @property
+    def drop(self) -> float:
+        """D, from the mean energy of random states down to the best: the scale of this landscape."""
+        return float(self.random_energies.mean()) - self.best_energy
+
+
+def coolings(system: System, effort: Effort) -> tuple[Cooling, ...]:
+    """Plan the sets; what each costs follows from the system alone."""
+    sets, slowest, hops = WORK[effort]
+    size = 40 * REPLICAS * math.prod(system.shape) * 8
+    if isinstance(system, Smooth):
+        times = tuple(hops // 10**k for k in (2, 1, 0))
+        seconds = 1e-9 * HOP * REPLICAS * 1.3 * sum(times) * math.prod(system.shape) ** 2
+    else:
+        times = tuple(slowest // 10**k for k in reversed(range(TIMES)))
+        swept = sum(times) + times[-2] + 2 * (STAY + BACK) + max(WAITS) + max(LAGS) + 500
+        seconds = 1e-9 * REPLICAS * swept * nanoseconds(system)
+    return tuple(Cooling(index, times, seconds, size) for index in range(sets))
+
+
+def cool(system: System, planned: Cooling, seed: int) -> Coolings:
+    """Make one set of anneals; what it draws does not depend on the other sets.
+
+    Raises:
+        BadInput: if random states, or those found, have energies that are not finite.
+
+    >>> from spinfunnel.systems import system
+    >>> made = cool(system("mattis", size=32), Cooling(0, (10, 100, 1000), 1.0, 0), seed=0)
+    >>> bool((made.energies[-1] == -15.5).all()), made.survivors.shape
+    (True, (2, 16, 32))
+    """
+    own = seeds(seed, planned.row_name)
+    many = system.energy(system.random(RANDOM, seeds(own, "random")))
+    if not np.isfinite(many).all():
+        raise BadInput(f"{system.name} gives random states an energy of {many[~np.isfinite(many)][0]}")
+    found = _hopped(system, planned.times, own) if isinstance(system, Smooth) else (
+        _annealed(system, planned.times, *_between(system, seed), own)
+    )  # fmt: skip
+    made = Coolings(times=np.array(planned.times), random_energies=many, factors=np.array(FACTORS), **found)
+    if not np.isfinite(made.energies).all():
+        raise BadInput(f"{system.name} has minima whose energies are not finite")
+    return made
+
+
+@lru_cache(1)
+def _between(system: System, seed: int) -> tuple[float, float]:
+    """Find where anneals begin, by looking when random states no longer fall at once, and where they end."""
+    hot, _ = temperature_range(system, seed)
+    random = system.random(4 * REPLICAS, seeds(seed, "pilot"))
+    top = float(system.energy(random).mean())
+    depth = top - float(quench(system, random[:REPLICAS], seed=seed).energies.mean())
+    while True:
+        then = _swept(system, np.full(PILOT, hot), seeds(seed, "pilot", hot), every=1)[1]
+        if top - float(then[PILOT // 2 :].mean()) < FALLEN * depth:
+            return hot, COLDEST * hot
+        hot *= 1.6
+
+
+def _swept(
+    system: System, temperatures: Array, seed: int, *, start: Array | None = None, every: int = NEVER,
+    keep: bool = False,
+) -> tuple[Array, Array, Array]:  # fmt: skip
+    """Sweep a set once at each of the temperatures: final states, and energies and states at the records."""
+    them = replicas_of(system, REPLICAS, seed, start=start)
+    energies, states, at = [], [], 0
+    for count in pieces(len(temperatures), them.work, None):
+        there = 1 / temperatures[at : at + count]
+        made = them.sweep(1.0, there, every=every, keep_states=keep)
+        energies.append(made[0])
+        states.append(made[1])
+        at += count
+    return them.final, np.concatenate(energies), np.concatenate(states)
+
+
+def _annealed(system: System, times: tuple[int, ...], hot: float, cold: float, seed: int) -> dict[str, Any]:
+    """Cool at all times, reheat the ends, and watch states age."""
+
+    def down(start: Array | None, high: float, sweeps: int, *names: object, **how: Any) -> tuple[Array, ...]:
+        """Cool geometrically and quench: ends, their energies, and what `_swept` kept."""
+        own = seeds(seed, *names)
+        final, *kept = _swept(system, np.geomspace(high, cold, sweeps), own, start=start, **how)
+        trace = quench(system, final, seed=own)
+        return trace.final, trace.energies[0], *kept
+
+    quick, slow = times[-2:]
+    every, fine = quick // RECORDS, slow // (FINER * RECORDS)
+    runs = {time: down(None, hot, time, "anneal", time) for time in times[:-2]}
+    runs[quick] = down(None, hot, quick, "anneal", quick, every=every, keep=True)
+    runs[slow] = down(None, hot, slow, "anneal", slow, every=fine)
+    snapshots = runs[quick][3][RECORDS // SNAPSHOTS - 1 :: RECORDS // SNAPSHOTS]
+    inherent = quench(system, snapshots.reshape(-1, *system.shape), seed=seeds(seed, "structures"))
+    heated = np.geomspace(cold, hot, quick)
+    heating = _swept(system, heated, seeds(seed, "heating"), start=runs[quick][0], every=every)[1]
+    temperatures, cooling = np.geomspace(hot, cold, slow)[fine - 1 :: fine], runs[slow][2]
+    top = float(system.energy(system.random(RANDOM, seeds(seed, "random"))).mean())
+    t90 = where_fallen(temperatures, cooling.mean(axis=1), top, float(runs[slow][1].mean()))
+    back = []
+    for factor in FACTORS:
+        own = seeds(seed, "reheat", factor)
+        hottest = np.full(STAY, max(factor * t90, cold))
+        stayed = _swept(system, hottest, own, start=runs[slow][0])[0]
+        back.append(down(stayed, max(factor * t90, 2 * cold), BACK, "back", factor)[:2])
+    return {
+        "unit": "sweeps", "hot": hot, "cold": cold, "t90": np.array([t90]),
+        "temperatures": temperatures[FINER - 1 :: FINER],
+        "ends": np.array([runs[time][0] for time in times]),
+        "energies": np.array([runs[time][1] for time in times]),
+        "cooling": cooling[FINER - 1 :: FINER], "quicker": runs[quick][2], "heating": heating[::-1],
+        "structures": inherent.final, "structure_energies": inherent.energies[0],
+        "survivors": np.array([one[0] for one in back]),
+        "survivor_energies": np.array([one[1] for one in back]),
+        **_aged(system, max(AGEING * t90, cold), seed),
+    }  # fmt: skip
+
+
+def where_fallen(temperatures: Array, energies: Array, top: float, bottom: float) -> float:
+    """Give the temperature where a cooling curve (C,), from hot to cold, has done 90 % of its fall.
+
+    The curve is smoothed first: the first crossing of a noisy one would come too hot.
+
+    >>> t = np.linspace(2, 0.01, 1000)
+    >>> round(where_fallen(t, t - 2, 0.0, -2.0), 2)
+    0.2
+    """
+    kernel = np.ones(SMOOTHED) / SMOOTHED
+    smooth = np.convolve(np.pad(energies, SMOOTHED // 2, "edge"), kernel, "valid")
+    fallen = top - smooth >= DONE * (top - bottom)
+    return float(temperatures[int(fallen.argmax()) if fallen.any() else -1])
+
+
+def _aged(system: System, temperature: float, seed: int) -> dict[str, Any]:
+    """Let random states age at one temperature, and compare states after waits with later ones."""
+    waits, lags = np.array(WAITS), np.array(LAGS)
+    if not isinstance(system, Metric):
+        return {"waits": waits[:0], "lags": lags, "correlations": np.empty((0, len(lags), REPLICAS))}
+    moments = np.unique(np.concatenate([waits, (waits[:, None] + lags).ravel()]))
+    them, at, kept = replicas_of(system, REPLICAS, seeds(seed, "ageing")), 0, {}
+    for moment in moments:
+        them.sweep(1.0, np.full(moment - at, 1 / temperature), every=NEVER)
+        kept[int(moment)], at = them.final, int(moment)
+    found = [[system.overlap(kept[int(wait)], kept[int(wait + lag)]) for lag in lags] for wait in waits]
+    return {"waits": waits, "lags": lags, "correlations": np.array(found)}
+
+
+def _hopped(system: System, times: tuple[int, ...], seed: int) -> dict[str, Any]:
+    """Hop for all times from random states; then on from the ends, hotter, and colder again."""
+
+    def hop(hops: int, temperature: float, start: Array | None, *names: object) -> Any:
+        return basin_hopping(
+            system, hops=hops, replicas=REPLICAS, temperature=temperature, step=STEP, start=start,
+            seed=seeds(seed, *names),
+        )  # fmt: skip
+
+    runs = [hop(time, HOT, None, "hops", time) for time in times]
+    ends = np.array([run.stats["minima"] for run in runs])
+    back = []
+    for factor in FACTORS:
+        hotter = hop(max(1, times[0]), factor * HOT, ends[-1], "reheat", factor)
+        back.append(hop(max(1, times[0]), BACK_AT * HOT, hotter.final, "back", factor))
+    met = np.concatenate([*ends, *(run.final for run in runs), *(run.stats["minima"] for run in back)])
+    none = np.empty((0, REPLICAS))
+    return {
+        "unit": "hops", "hot": HOT, "cold": HOT, "t90": np.array([HOT]), "temperatures": np.empty(0),
+        "ends": ends, "energies": np.array([run.stats["lowest"] for run in runs]),
+        "cooling": none, "quicker": none, "heating": none,
+        "structures": met, "structure_energies": system.energy(met),
+        "survivors": np.array([run.stats["minima"] for run in back]),
+        "survivor_energies": np.array([run.stats["lowest"] for run in back]),
+        "waits": np.empty(0, int), "lags": np.empty(0, int), "correlations": np.empty((0, 0, REPLICAS)),
+    }  # fmt: skip
