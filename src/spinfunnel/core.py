@@ -163,10 +163,17 @@ def row_name(name: str, part: str = "") -> str:
 
 @dataclass(frozen=True)
 class Axis:
-    """What an axis shows, with its unit, and whether it is drawn logarithmically."""
+    """What an axis shows, with its unit, whether it is drawn logarithmically, and where it ends.
+
+    An axis without a label has no ticks: only the order along it means something, as in a tree. Its ends
+    are those of the data unless `low` and `high` fix them. Neighbouring panels with the same axes, all of
+    fixed ends, are to be compared: they are drawn side by side.
+    """
 
     label: str
     scale: Literal["linear", "log"] = "linear"
+    low: float | None = None
+    high: float | None = None
 
 
 @dataclass(frozen=True)
@@ -176,6 +183,7 @@ class Series:
     `row` names the table row it belongs to (`Table.row_names`); empty, it belongs to the whole subject.
     Shapes: x, y, low, high (n,); for a surface x (n,), y (m,), z (m, n); a step has x (n + 1,) edges.
     `names` may name the n points (the table rows they stand for); where a line or tree breaks, y is NaN.
+    Basins and branches (scatter3d, tree) have six colours, in order; what is labelled "others" is grey.
     """
 
     x: Array

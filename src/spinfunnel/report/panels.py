@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,6 +16,10 @@ INKS = ("#56708f", "#8a8f98", "#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f
 INKS_ON_DARK = ("#8fa9c8", "#7d828b", "#ff8a4c", "#5db3ea", "#3ccf9f", "#e6a3c8", "#f2bd4b", "#8fd0f5")
 DATA, NULL, FIRST = 0, 1, 2
 KINDS = {"line": 0, "vline": 1, "scatter": 2}
+#: Kinds whose series are groups of one thing, basins or branches, and the label of what is in no group.
+GROUPED, OTHERS = ("scatter3d", "tree"), "others"
+#: Kinds that are drawn in space.
+SOLID = ("scatter3d", "surface")
 
 #: Points that would fall on the same dot of a grid this fine are drawn once.
 DOTS = (480, 320)
@@ -33,6 +38,16 @@ class Panel:
         """Those of its first series."""
         return self.series[0].axes
 
+    @property
+    def solid(self) -> bool:
+        """Whether it is drawn in space."""
+        return any(one.kind in SOLID for one in self.series)
+
+    @property
+    def fixed(self) -> bool:
+        """Whether its instrument fixed both ends of all its axes."""
+        return all(axis.low is not None and axis.high is not None for axis in self.axes)
+
 
 def panels(finding: Finding) -> dict[str, list[Panel]]:
     """Give the panels of every row; those of the whole subject under ""."""
@@ -45,10 +60,22 @@ def panels(finding: Finding) -> dict[str, list[Panel]]:
     return found
 
 
+def side_by_side(group: Sequence[Panel]) -> list[list[Panel]]:
+    """Put neighbours with the same axes, all of fixed ends, together: they are there to be compared."""
+    found: list[list[Panel]] = []
+    for panel in group:
+        if found and panel.fixed and panel.axes == found[-1][0].axes and panel.solid == found[-1][0].solid:
+            found[-1].append(panel)
+        else:
+            found.append([panel])
+    return found
+
+
 def inks(panel: Panel, counted: frozenset[str]) -> list[int]:
     """Give each series its colour: by kind, so that the fitted law of every matrix looks the same.
 
     What is measured (`counted`: labels that are drawn as histograms somewhere) and nulls keep to themselves.
+    Groups, such as basins, have the colours in order; of more than six, some share one.
     """
     given: list[int] = []
     seen = Counter[str]()
@@ -56,8 +83,13 @@ def inks(panel: Panel, counted: frozenset[str]) -> list[int]:
     for one in panel.series:
         if one.kind == "step" or one.label in counted:
             given.append(DATA)
-        elif one.kind == "band":
+        elif one.kind == "band" or (one.kind in GROUPED and one.label == OTHERS):
             given.append(NULL)
+        elif one.kind == "tree" and not one.label:  # the trunk, which belongs to no branch
+            given.append(DATA)
+        elif one.kind in GROUPED:
+            given.append(FIRST + seen[one.kind] % (len(INKS) - FIRST))
+            seen[one.kind] += 1
         elif seen[one.kind] < 2:
             given.append(firsts[one.kind] + 3 * seen[one.kind])
             seen[one.kind] += 1
@@ -112,20 +144,30 @@ def whole_numbers(panel: Panel, which: int) -> bool:
 
 
 def extent(panel: Panel, which: int) -> tuple[float, float] | None:
-    """Give the range of the panel's x (0) or y (1) axis, with a margin, from its data.
+    """Give the range of the panel's x (0), y (1) or z (2) axis: its fixed ends, or its data's with a margin.
 
     A curve over a histogram does not set the range: a density that goes to zero at its edge would
     otherwise squeeze everything else on a logarithmic axis.
     """
-    log = panel.axes[which].scale == "log"
+    axis = panel.axes[which]
+    log = axis.scale == "log"
+    found = _spread(panel, which, log)
+    low, high = found or (np.nan, np.nan)
+    low, high = low if axis.low is None else axis.low, high if axis.high is None else axis.high
+    sound = np.isfinite([low, high]).all() and low < high and (low > 0 or not log)
+    return (float(low), float(high)) if sound else found
+
+
+def _spread(panel: Panel, which: int, log: bool) -> tuple[float, float] | None:
     drawn = {one.kind for one in panel.series}
     left_out = {"line"} if "step" in drawn else set()
     if which == 1 and drawn != {"vline"}:
         left_out.add("vline")
-    kinds = [one for one in panel.series if one.kind not in left_out]
     found = []
-    for one in kinds:
-        arrays = (one.x,) if which == 0 else (one.y, one.low, one.high)
+    for one in panel.series:
+        if one.kind in left_out:
+            continue
+        arrays = ((one.x,), (one.y, one.low, one.high), (one.z,))[which]
         for array in arrays:
             values = np.asarray([] if array is None else array, dtype=float).ravel()
             found.append(values[np.isfinite(values) & ((values > 0) | (not log))])

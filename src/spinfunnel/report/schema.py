@@ -77,7 +77,7 @@ def _series(one: Series, lost: dict[str, int]) -> dict[str, Any]:
     return {
         **arrays,
         "label": one.label,
-        "axes": [asdict(axis) for axis in one.axes],
+        "axes": [finite(asdict(axis)) for axis in one.axes],
         "kind": one.kind,
         "panel": one.panel,
         "row": one.row,
