@@ -11,7 +11,7 @@ Sources: Ferrenberg, Swendsen, Phys. Rev. Lett. 63 (1989) 1195; convexity: Shirt
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +22,9 @@ from spinfunnel.maths.statistics import jackknife
 #: Energies are bins if there are more levels than this; a bin is this wide, in units of the lowest T, but
 #: there are at most so many bins.
 MOST_LEVELS, BIN, MOST_BINS = 4096, 0.2, 20_000
+#: Independent blocks that errors come from: as many as there are ladders, unless counts of energies then
+#: take more than this many numbers; but so many at least.
+ENTRIES, BLOCKS = 2**25, 16
 #: Newton's steps end when no ln Z changes by more than this; they are never more than this many.
 CLOSE, STEPS = 1e-10, 200
 #: Runs share too few energies if some ln Z is known this much worse than from as many records of one run.
@@ -69,6 +72,24 @@ def levels(energies: Array, beta: float) -> tuple[Array, Array]:
     bins = np.floor((energies - lowest) / width).astype(np.int64)
     _, which = np.unique(bins, return_inverse=True)
     return np.bincount(which, weights=energies) / np.bincount(which), which
+
+
+def counted(runs: Sequence[Array], beta: float) -> tuple[Array, Array]:
+    """Count the energies of runs, each (records, ladders), by level: levels (L,), counts (blocks, runs, L).
+
+    Ladder i of every run is in block i, or i modulo the blocks where so many counts would not fit in memory.
+
+    >>> counted([np.array([[0.0, 1.0], [0.0, 0.0]])], 1.0)[1].tolist()  # two ladders of two records
+    [[[2, 0]], [[1, 1]]]
+    """
+    ladders = runs[0].shape[1]
+    found, which = levels(np.concatenate([run.ravel() for run in runs]), beta)
+    blocks = min(ladders, max(BLOCKS, ENTRIES // (len(runs) * len(found))))
+    run = np.repeat(np.arange(len(runs)), [one.size for one in runs])
+    block = np.concatenate([np.tile(np.arange(ladders) % blocks, len(one)) for one in runs])
+    flat = (block * len(runs) + run) * len(found) + which
+    counts = np.bincount(flat, minlength=blocks * len(runs) * len(found))
+    return found, counts.reshape(blocks, len(runs), len(found))
 
 
 def multi_histogram(levels: Array, counts: Array, betas: Array) -> States:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from spinfunnel.core import Array, Number
-from spinfunnel.maths.reweighting import levels, multi_histogram
+from spinfunnel.maths.reweighting import counted, multi_histogram
 from spinfunnel.maths.statistics import jackknife
 from spinfunnel.samples import Samples
 
@@ -18,10 +18,6 @@ GRID = 120
 
 #: Energies are recorded in single precision.
 ROUNDING = 1e-7
-
-#: Independent blocks that errors come from: as many as there are ladders, unless counts of energies then
-#: take more than this many numbers; but so many at least.
-ENTRIES, BLOCKS = 2**25, 16
 
 
 @dataclass(frozen=True)
@@ -57,7 +53,7 @@ def measured(samples: Samples, size: int) -> Measured:
     if samples.hottest is not None:
         runs, betas = [samples.hottest, *runs], np.concatenate([[0.0], betas])
     names = ("u", "c", "s", "f") if known_count else ("u", "c")
-    found, counts = _counted(runs, float(betas[-1]))
+    found, counts = counted(runs, float(betas[-1]))
     blocks = len(counts)
     block = np.arange(samples.energies.shape[2]) % blocks
     wanted = 1 / np.concatenate([t, grid])
@@ -98,15 +94,3 @@ def _peak(t: Array, c: Array) -> tuple[float, float]:
     slope, bend = (c[i + 1] - c[i - 1]) / 2, c[i + 1] - 2 * c[i] + c[i - 1]
     off = float(np.clip(-slope / bend, -1, 1)) if bend < 0 else math.copysign(1, slope)
     return float(t[i] * (t[i + 1] / t[i]) ** off), float(c[i] + slope * off + bend * off**2 / 2)
-
-
-def _counted(runs: Sequence[Array], beta: float) -> tuple[Array, Array]:
-    """Count energies of runs, each (records, ladders): levels (L,), counts (blocks, runs, L)."""
-    ladders = runs[0].shape[1]
-    found, which = levels(np.concatenate([run.ravel() for run in runs]), beta)
-    blocks = min(ladders, max(BLOCKS, ENTRIES // (len(runs) * len(found))))
-    run = np.repeat(np.arange(len(runs)), [one.size for one in runs])
-    block = np.concatenate([np.tile(np.arange(ladders) % blocks, len(one)) for one in runs])
-    flat = (block * len(runs) + run) * len(found) + which
-    counts = np.bincount(flat, minlength=blocks * len(runs) * len(found))
-    return found, counts.reshape(blocks, len(runs), len(found))
