@@ -212,3 +212,13 @@ def test_a_glass_that_never_freezes(monkeypatch):
 
     monkeypatch.setattr(folding_times.BryngelsonWolynes, "free_energy", free_energy)
     assert red("free energies cross") == ["free energy of the glass over the least"] * 3
+
+
+def test_a_design_at_another_temperature_than_it_says_is_noticed(monkeypatch):
+    designed = chains.designed
+
+    def stronger(size, seed, *, strength):
+        return designed(size, seed, strength=2 * strength)
+
+    monkeypatch.setattr(chain_enumeration, "designed", stronger)
+    assert red("designed chains")

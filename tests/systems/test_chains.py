@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from spinfunnel.core import BadInput
-from spinfunnel.systems.chains import SEQUENCES, Chain, compact, go, heteropolymer, hp
+from spinfunnel.systems.chain_enumeration import enumerate_chains
+from spinfunnel.systems.chains import SEQUENCES, Chain, compact, designed, go, heteropolymer, hp
 from spinfunnel.testing import check_system
 
 SQUARE = np.array([[0, 0], [0, 1], [1, 1], [1, 0]])
@@ -139,3 +140,32 @@ def test_contact_energies_have_the_law_that_is_stated():
     assert eps.mean() == pytest.approx(-2, abs=4 / math.sqrt(len(eps)))
     assert eps.std() == pytest.approx(1, abs=4 / math.sqrt(2 * len(eps)))
     assert (heteropolymer(20, 1).strengths != heteropolymer(20, 2).strengths).any()
+
+
+def test_a_design_of_no_strength_is_the_random_heteropolymer():
+    chain = designed(16, 3, mean=-0.5, strength=0)
+    assert (chain.strengths == heteropolymer(16, 3, mean=-0.5).strengths).all()
+    assert (chain.native == go(16, 3).native).all()
+
+
+def test_a_design_lowers_the_contacts_of_the_native_state_and_no_others():
+    chain, random, native = designed(20, 5, strength=1.5), heteropolymer(20, 5), go(20, 5)
+    assert (chain.strengths - random.strengths) == pytest.approx(1.5 * native.strengths)
+    lower = random.energy(native.native[None]) + 1.5 * native.ground_energy
+    assert chain.energy(chain.native[None]) == pytest.approx(lower)
+
+
+def test_a_strong_design_has_its_native_state_lowest():
+    strong, weak = ([designed(14, seed, strength=strength) for seed in range(8)] for strength in (6.0, 0.0))
+
+    def lowest(chain):
+        return enumerate_chains(chain).ground_energy == pytest.approx(chain.energy(chain.native[None])[0])
+
+    assert all(map(lowest, strong))
+    assert not any(map(lowest, weak))
+
+
+@pytest.mark.parametrize("strength", [-0.1, math.inf, math.nan])
+def test_a_design_of_impossible_strength_is_explained(strength):
+    with pytest.raises(BadInput, match="zero or above"):
+        designed(10, strength=strength)

@@ -51,6 +51,7 @@ CASES = [
     ("hp?sequence=HPPHPH", 6),
     ("go", 16),
     ("heteropolymer?mean=-.5", 18),
+    ("designed?strength=.5", 18),
     ("lj", 13),
     ("mueller-brown", 2),
     ("curvy-valley", 2),

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from urllib.parse import parse_qsl
 
 from spinfunnel.core import BadInput
-from spinfunnel.systems.chains import go, heteropolymer, hp
+from spinfunnel.systems.chains import designed, go, heteropolymer, hp
 from spinfunnel.systems.committees import committee, perceptron, teacher
 from spinfunnel.systems.lattices import ea, ising1d, ising2d, ising3d, ising_triangular
 from spinfunnel.systems.lennard_jones import lj
@@ -51,6 +51,7 @@ MAKERS: Mapping[str, Callable[..., System]] = {
     "hp": hp,
     "go": go,
     "heteropolymer": heteropolymer,
+    "designed": designed,
     "lj": lj,
     "perceptron": perceptron,
     "committee": committee,
@@ -76,6 +77,7 @@ SIZES: Mapping[str, int] = {
     "hp": 20,
     "go": 25,
     "heteropolymer": 25,
+    "designed": 25,
     "lj": 38,
     "perceptron": 101,
     "committee": 99,

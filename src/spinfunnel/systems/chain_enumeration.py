@@ -16,7 +16,7 @@ import numpy as np
 from spinfunnel.core import Array, BadInput, Calibration, CalibrationRow, seeds
 from spinfunnel.maths.compiling import compiled
 from spinfunnel.systems import pull_moves
-from spinfunnel.systems.chains import Chain, PlantedChain, go, heteropolymer, hp
+from spinfunnel.systems.chains import Chain, PlantedChain, compact, designed, go, heteropolymer, hp
 from spinfunnel.systems.enumeration import TIE, Thermal, positive
 
 #: The longest chains of which all conformations are looked at (5.8 million), and kept.
@@ -278,6 +278,22 @@ def _folded(seed: int) -> Iterator[CalibrationRow]:
         yield _same(f"go, N {size}", "least overlap of lowest states with the native", found=share, known=1)
 
 
+def _designs(seed: int, draws: int) -> Iterator[CalibrationRow]:
+    """Compare native states with equilibrium among compact ones, at the temperature of the design."""
+    strength, squares = 0.7, np.unique([compact(9, k) for k in range(1000)], axis=0)
+    excess = np.empty(draws)
+    for draw in range(draws):
+        chain = designed(9, seeds(seed, "designed", draw), strength=strength)
+        energies = chain.energy(squares)
+        weights = np.exp(strength * (energies.min() - energies))
+        excess[draw] = chain.energy(chain.native[None])[0] - weights @ energies / weights.sum()
+    name = f"designed, N 9, T 1/{strength}, {len(squares)} compact walks"
+    yield CalibrationRow.measured(
+        "chains", name, "energy of the native state less the mean energy",
+        exact=0, value=float(excess.mean()), error=float(excess.std(ddof=1) / math.sqrt(draws)), cap=0.1,
+    )  # fmt: skip
+
+
 def _unbounded(size: int) -> Iterator[CalibrationRow]:
     """Look at all conformations of a benchmark, none passed over."""
     reach = np.append(np.full(size - 1, -1e3), 0.0)
@@ -324,6 +340,7 @@ calibrations = (
     Calibration("benchmarks", UNGER, lambda seed: _benchmarks(20, 24, 25)),
     Calibration("benchmark of 36", UNGER, lambda seed: _benchmarks(36), "normal"),
     Calibration("native states", "every contact that counts is made", _folded),
+    Calibration("designed chains", "Bayes: who is native is drawn", lambda seed: _designs(seed, 1000)),
     Calibration("HP 20 without a bound", ALL, lambda seed: _unbounded(20)),
     Calibration("HP 24 without a bound", ALL, lambda seed: _unbounded(24), "full"),
     Calibration("pull moves are undone", GYORFFY, lambda seed: _reversible(8)),

@@ -12,7 +12,7 @@ from spinfunnel.core import Array, BadInput, seeds
 from spinfunnel.maths.compiling import compiled
 from spinfunnel.maths.random_numbers import streams
 from spinfunnel.systems import pull_moves
-from spinfunnel.systems.protocols import Metric, Moves, Planted
+from spinfunnel.systems.protocols import Metric, Moves, Native, Planted
 
 #: The shortest chain with a contact, and the longest whose random states are drawn in milliseconds.
 SHORTEST, LONGEST = 4, 100
@@ -147,6 +147,13 @@ class Chain(Moves, Metric):
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
+class NativeChain(Chain, Native):
+    """A chain built around a conformation that need not be of lowest energy (see `Native`)."""
+
+    native: Array
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
 class PlantedChain(Chain, Planted):
     """A chain with a known conformation of lowest energy (see `Planted`)."""
 
@@ -177,6 +184,11 @@ def hp(size: int, seed: int = 0, *, sequence: str = "") -> Chain:
     sticky = np.array([letter == "H" for letter in letters])
     law = f"E = -(H-H contacts), square lattice, {letters}"
     return Chain("hp", law, _attracting(np.outer(sticky, sticky)))
+
+
+def _touching(x: Array) -> Array:
+    """Say which monomers of one chain (N, 2) are neighbours on the lattice, bool (N, N)."""
+    return np.asarray(np.abs(x[:, None] - x).sum(axis=2) == 1)
 
 
 def _attracting(who: Array) -> Array:
@@ -221,8 +233,7 @@ def go(size: int, seed: int = 0) -> PlantedChain:
     -16.0
     """
     native = compact(size, seed)
-    touching = np.abs(native[:, None] - native).sum(axis=2) == 1
-    strengths = _attracting(touching)
+    strengths = _attracting(_touching(native))
     return PlantedChain(
         "go",
         "E = -(native contacts made), square lattice, compact native state",
@@ -241,10 +252,42 @@ def heteropolymer(size: int, seed: int = 0, *, mean: float = -1.0) -> Chain:
     Raises:
         BadInput: if the mean is not finite.
     """
+    law = f"E = sum of eps_ij over contacts, eps normal, mean {mean:g}, sd 1, square lattice"
+    return Chain("heteropolymer", law, _normal(size, seed, mean))
+
+
+def _normal(size: int, seed: int, mean: float) -> Array:
+    """Draw contact energies, normal of standard deviation 1, (N, N)."""
     if not math.isfinite(mean):
         raise BadInput(f"the mean contact energy must be finite, not {mean:g}")
-    upper = np.triu(
-        np.random.default_rng(seeds(seed, "heteropolymer", size)).normal(mean, size=(size, size)), 2
+    rng = np.random.default_rng(seeds(seed, "heteropolymer", size))
+    upper = np.triu(rng.normal(mean, size=(size, size)), 2)
+    return upper + upper.T
+
+
+def designed(size: int, seed: int = 0, *, mean: float = -1.0, strength: float = 2.0) -> NativeChain:
+    """Designed heteropolymer: random, but contacts of a compact native state are `strength` lower on average.
+
+    That is what a choice of contact energies with the weight exp(-strength E(native)) makes of random ones:
+    a design at the temperature 1/strength. There the native state is a compact one like others;
+    far below, it is the lowest. At strength 0 it is `heteropolymer`, and as strength grows, `go`: of one seed
+    with the noise of the one, and the native state of the other.
+    Sources: Bryngelson & Wolynes, PNAS 84 (1987) 7524; Shakhnovich & Gutin, PNAS 90 (1993) 7195.
+
+    Raises:
+        BadInput: if the mean is not finite, or the strength not finite or negative.
+
+    >>> chain = designed(9, strength=100.0)
+    >>> round(float(chain.energy(chain.native[None])[0] / go(9).ground_energy), 1)
+    101.0
+    """
+    if not 0 <= strength < math.inf:
+        raise BadInput(f"the strength of a design is zero or above, not {strength:g}")
+    native = compact(size, seed)
+    law = f"E = sum of eps_ij over contacts, eps normal, mean {mean:g}, sd 1, {strength:g} lower in contacts "
+    return NativeChain(
+        "designed",
+        law + "of a compact native state, square lattice",
+        _normal(size, seed, mean) + strength * _attracting(_touching(native)),
+        native=native,
     )
-    law = f"E = sum of eps_ij over contacts, eps normal, mean {mean:g}, sd 1, square lattice"
-    return Chain("heteropolymer", law, upper + upper.T)

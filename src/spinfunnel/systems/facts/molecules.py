@@ -27,6 +27,26 @@ def of_hp() -> Iterator[Fact]:
     yield from of_walks()
 
 
+def of_designed() -> Iterator[Fact]:
+    """A random heteropolymer whose native contacts are lower: its native state, and what lies lowest."""
+    every, mean = (
+        "all conformations: `chain_enumeration.enumerate_chains`",
+        "by construction: `chains.designed`",
+    )
+    contacts = -chains.go(25).ground_energy
+    where, form = "N = 25, strength 2, over disorder", "(mean - strength) contacts"
+    yield Fact("energy of the native state, mean", -3 * contacts, where, mean, form=form)
+    for n in (14, 16):
+        chain = chains.designed(n)
+        found, where = enumerate_chains(chain), f"N = {n}, seed 0"
+        native = float(chain.energy(chain.native[None])[0])
+        yield Fact("energy of the native state", native, where, mean)
+        yield Fact("ground energy", found.ground_energy, where, every)
+        yield Fact("conformations that have it", found.degeneracy, f"{where}, up to symmetry", every)
+    yield from thermal(chains.designed(12))
+    yield from of_walks()
+
+
 def of_walks() -> Iterator[Fact]:
     """Conformations of any chain: self-avoiding walks from a site."""
     for n in (12, 16):
@@ -100,5 +120,6 @@ FACTS: Mapping[str, Callable[[], Iterator[Fact]]] = {
     "hp": of_hp,
     "go": of_go,
     "heteropolymer": of_heteropolymer,
+    "designed": of_designed,
     "lj": of_lj,
 }
