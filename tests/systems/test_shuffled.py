@@ -26,7 +26,7 @@ MORE = [
     "ising2d?field=.2",
     "wishart",
     "xorsat",
-    "multiscale",
+    "multiscale20",
     "ea?law=gauss",
     "go",
     "hp",
@@ -82,7 +82,7 @@ def test_couplings_stay_on_the_graph_and_keep_their_sizes(name):
 
 
 def test_terms_keep_their_order_and_sizes():
-    it = system("multiscale", size=20, seed=3)
+    it = system("multiscale20", size=20, seed=3)
     null = shuffled(it, 4)
     assert (null.members == it.members).all()
     for where, _ in it.orders:
