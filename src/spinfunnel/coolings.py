@@ -12,7 +12,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -50,13 +50,15 @@ HOT, STEP, BACK_AT = 0.8, 0.4, 0.25
 SNAPSHOTS, RANDOM = 10, 256
 #: Ageing is watched at this share of T90, after these waits, for these times.
 AGEING, WAITS, LAGS = 0.5, (10, 100, 1000), (1, 3, 10, 30, 100, 300, 1000)
-#: What a hop costs, in nanoseconds for each pair of coordinates (measured on LJ38).
-HOP = 1.0
+#: Measured nanoseconds of a hop, and of each pair of coordinates in it (LJ38, and the spherical 3-spin).
+HOP, PAIR = 1e5, 200.0
 
 
 @dataclass(frozen=True)
 class Cooling:
     """One set of anneals that is to be made: known before it is made. `times` (K,) ascend."""
+
+    need: ClassVar[str] = "anneals"
 
     index: int
     times: tuple[int, ...]
@@ -141,7 +143,8 @@ def coolings(system: System, effort: Effort) -> tuple[Cooling, ...]:
     size = 40 * REPLICAS * math.prod(system.shape) * 8
     if isinstance(system, Smooth):
         times = tuple(hops // 10**k for k in (2, 1, 0))
-        seconds = 1e-9 * HOP * REPLICAS * 1.3 * sum(times) * math.prod(system.shape) ** 2
+        hop = HOP + PAIR * math.prod(system.shape) ** 2
+        seconds = 1e-9 * hop * REPLICAS * (sum(times) + 4 * times[0])
     else:
         times = tuple(slowest // 10**k for k in reversed(range(TIMES)))
         swept = sum(times) + times[-2] + 2 * (STAY + BACK) + max(WAITS) + max(LAGS) + 500
@@ -214,7 +217,7 @@ def _annealed(system: System, times: tuple[int, ...], hot: float, cold: float, s
         return trace.final, trace.energies[0], *kept
 
     quick, slow = times[-2:]
-    every, fine = quick // RECORDS, slow // (FINER * RECORDS)
+    every, fine = max(1, quick // RECORDS), max(1, slow // (FINER * RECORDS))
     runs = {time: down(None, hot, time, "anneal", time) for time in times[:-2]}
     runs[quick] = down(None, hot, quick, "anneal", quick, every=every, keep=True)
     runs[slow] = down(None, hot, slow, "anneal", slow, every=fine)

@@ -342,7 +342,9 @@ class Instrument:
     An instrument that looks at one matrix at a time gives `each(matrix, *, seed, effort) -> Reading`; the
     runner calls it matrix by matrix (several instruments share one loaded matrix) and hands the readings
     to `measure(subject, *, findings, seed, budget, readings) -> Finding`. `judge_row(row) -> RowVerdict`
-    judges the rows of the table "layers"; `judge(finding) -> Verdict` sees them judged.
+    judges the rows of the table "layers"; `judge(finding) -> Verdict` sees them judged. A need is what the
+    subject must supply, or "finding:NAME", what another instrument must have found ("finding:NAME?": used if
+    it is there).
     `cost(subject, effort)` estimates its CPU seconds. With `default=False` it runs only when asked for.
     """
 

@@ -1,8 +1,8 @@
 """Plan the work, do it unit by unit, and gather a report; the home of `diagnose`.
 
-A unit of work is one matrix, or one independent set of ladders of a system, looked at by several instruments.
-Units can be done in any order, in other processes, and in parts: what is finished is kept, so a run that was
-cut short goes on where it stopped.
+A unit of work is one matrix, or one independent set of ladders or anneals of a system, looked at by several
+instruments. Units can be done in any order, in other processes, and in parts: what is finished is kept, so a
+run that was cut short goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -11,17 +11,20 @@ import hashlib
 import os
 import platform
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
+from spinfunnel.coolings import Cooling, Coolings, cool, coolings
 from spinfunnel.core import (
     EFFORTS,
+    Array,
     BadInput,
     Effort,
     Finding,
@@ -39,6 +42,19 @@ from spinfunnel.samples import Draw, Samples, draws, sample
 from spinfunnel.subject import Subject, subject_of
 from spinfunnel.units import Failure, Progress, Skipped, Unit, run_units, said
 
+#: What is looked at piece by piece; and of sets, by the need that they meet, how they are planned, how one is
+#: made, and what it is a set of.
+Piece: TypeAlias = Part | Draw | Cooling
+SETS: dict[str, tuple[Callable[..., Any], Callable[..., Any], str]] = {
+    "moves": (draws, sample, "ladders"),
+    "anneals": (coolings, cool, "anneals"),
+}
+
+#: What instruments saw in one piece: of a matrix a reading each, of a set the same for all.
+Seen: TypeAlias = dict[str, Reading | Samples | Coolings | Failure]
+#: What another instrument found is a need that begins so.
+FINDING = "finding:"
+
 #: Longer plans than this (CPU seconds) are spread over processes and kept in the user's cache folder.
 LONG = 10.0
 
@@ -50,12 +66,12 @@ BASELINE = 200_000_000
 class Plan:
     """What a run will do, before it does it: seconds of CPU and bytes of memory are estimates.
 
-    `pieces` are what is looked at one by one: matrices, or independent sets of ladders of a system.
+    `pieces` are what is looked at one by one: matrices, or sets of ladders and of anneals of a system.
     """
 
     subject: Subject
     instruments: tuple[Instrument, ...]
-    pieces: tuple[Part, ...] | tuple[Draw, ...]
+    pieces: tuple[Piece, ...]
     not_run: list[dict[str, str]]
     effort: Effort
     seed: int
@@ -75,8 +91,9 @@ class Plan:
     def _what(self) -> str:
         if self.subject.system is None:
             return f"{len(self.pieces)} matrices, {self.subject.weights.parameters:,} parameters"
-        sweeps = f", {len(self.pieces)} sets of ladders" if self.pieces else ""
-        return f"{self.subject.weights.source}, N = {self.subject.system.size}{sweeps}"
+        kinds = Counter(SETS[piece.need][2] for piece in self.pieces if not isinstance(piece, Part))
+        sets = "".join(f", {count} sets of {kind}" for kind, count in kinds.items())
+        return f"{self.subject.weights.source}, N = {self.subject.system.size}{sets}"
 
 
 #: The questions that no instrument of this version answers, and what those to come will need.
@@ -93,7 +110,12 @@ TO_COME: dict[Question, tuple[str, str]] = {
 HOW = {
     "weights": "the source holds no matrix of two or more rows and columns that can be analysed",
     "data": "give a task.py with data (a later version: `spinfunnel new task`)",
-    "system": "it looks at something with an energy: give system:NAME, see `spinfunnel list systems`",
+    "system": "it looks at something with an energy: give system:NAME, see `spinfunnel list systems`, or a "
+    "file of couplings",
+    "native": "give a state with --native FILE (.npy, .npz, .json, or text with one spin, or place, a line)",
+    "anneals": "it anneals, for which spins coupled in pairs, moves, or a gradient must be stated",
+    "gradient": "it follows a gradient, which smooth systems have, such as system:lj13",
+    "couplings": "it looks at bonds of spins coupled in pairs: give such a system, or a file of couplings",
     "moves": "it samples by parallel tempering, for which spins coupled in pairs, or moves, must be stated",
     "overlap": "the system does not say how alike two of its configurations are",
 }
@@ -110,6 +132,7 @@ def plan(
     slices: bool = False,
     size: int | None = None,
     seed: int = 0,
+    native: Array | Path | str | None = None,
 ) -> Plan:
     """Decide what will run on a source, in which order, and estimate what it costs.
 
@@ -122,40 +145,37 @@ def plan(
         raise BadInput(f"effort is {effort!r}: it must be quick, normal or full")
     if jobs is not None and jobs < 1:
         raise BadInput(f"jobs is {jobs}: it must be at least 1")
-    subject = subject_of(source, slices=slices, size=size, seed=seed)
+    subject = subject_of(source, slices=slices, size=size, seed=seed, native=native)
     only, skip, also = ([names] if isinstance(names, str) else names for names in (only, skip, also))
     for name in (*only, *skip, *also):
         instrument(name)  # so that a misspelt name is an error before anything runs
-    wanted = {*(only or _usual(subject)), *also} - {*skip}
-    chosen = [instrument(name) for name in NAMES if name in wanted]
+    wanted = {*_with_needed(only or _usual(subject)), *also} - {*skip}
+    chosen = _in_order([instrument(name) for name in NAMES if name in wanted])
     if not chosen:
         raise BadInput("no instrument is left to run; choose fewer to leave out, or others to run")
-    able = tuple(one for one in chosen if one.needs <= subject.supplies)
-    not_run = [
-        {
-            "instrument": one.name,
-            "question": one.question,
-            "needs": ", ".join(sorted(one.needs - subject.supplies)),
-            "how": "; ".join(_how(need, subject) for need in sorted(one.needs - subject.supplies)),
-        }
-        for one in chosen
-        if one not in able
-    ]
+    able, not_run, met = [], [], set(subject.supplies)
+    for one in chosen:
+        if lacking := sorted(need for need in one.needs - met if not need.endswith("?")):
+            not_run.append(_not_run(one, lacking, "; ".join(_how(need, subject) for need in lacking)))
+        else:
+            able.append(one)
+            met.add(f"{FINDING}{one.name}")
     if not only and subject.system is None:
         not_run += [
             {"instrument": "", "question": question, "needs": needs, "how": how}
             for question, (needs, how) in TO_COME.items()
         ]
-    pieces: tuple[Part, ...] | tuple[Draw, ...] = subject.parts
-    if subject.system is not None and any(_looks(one) for one in able):
-        pieces = draws(subject.system, effort)
+    pieces: tuple[Piece, ...] = subject.parts
+    if subject.system is not None:
+        kinds = [SETS[need][0] for need in SETS if any(need in one.needs for one in able)]
+        pieces = tuple(piece for planned in kinds for piece in planned(subject.system, effort))
     seconds = sum(one.cost(subject, effort) for one in able)
-    seconds += sum(piece.seconds for piece in pieces if isinstance(piece, Draw))
+    seconds += sum(piece.seconds for piece in pieces if not isinstance(piece, Part))
     memory = BASELINE + max(map(_bytes, pieces), default=0)
     if subject.origin is None or (jobs is None and seconds < LONG):
         jobs = 1  # arrays in memory are not copied to other processes, which cost a second to start
     jobs = min(jobs or os.cpu_count() or 1, max(1, len(pieces)))
-    return Plan(subject, able, pieces, not_run, effort, seed, seconds, memory, jobs)
+    return Plan(subject, tuple(able), pieces, not_run, effort, seed, seconds, memory, jobs)
 
 
 def _usual(subject: Subject) -> list[str]:
@@ -165,20 +185,58 @@ def _usual(subject: Subject) -> list[str]:
     return [one.name for one in every if one.default and ("system" in one.needs) == of_systems]
 
 
+def _with_needed(names: Sequence[str]) -> set[str]:
+    """Add the instruments whose findings the named ones need, and those that these need."""
+    found, left = set[str](), [*names]
+    while left:
+        name = left.pop()
+        if name not in found:
+            found.add(name)
+            left += _joined(instrument(name))
+    return found
+
+
+def _joined(one: Instrument) -> list[str]:
+    """Name the instruments whose findings this one joins, those it can do without as well."""
+    return [need.removeprefix(FINDING).rstrip("?") for need in sorted(one.needs) if need.startswith(FINDING)]
+
+
+def _in_order(chosen: Sequence[Instrument]) -> list[Instrument]:
+    """Put every instrument behind those whose findings it joins, and leave the order else as it is."""
+    left, done = [*chosen], list[Instrument]()
+    while left:
+        waiting = {one.name for one in left}
+        one = next(one for one in left if not waiting.intersection(_joined(one)))
+        left.remove(one)
+        done.append(one)
+    return done
+
+
+def _not_run(one: Instrument, needs: Sequence[str], how: str) -> dict[str, str]:
+    return {"instrument": one.name, "question": one.question, "needs": ", ".join(needs), "how": how}
+
+
+def _wants(one: Instrument, piece: Piece) -> bool:
+    """Tell whether an instrument looks at a piece."""
+    return one.each is not None if isinstance(piece, Part) else piece.need in one.needs
+
+
 def _looks(one: Instrument) -> bool:
-    """Tell whether an instrument looks at one piece after the other: at matrices, or at sets of ladders."""
-    return one.each is not None or "moves" in one.needs
+    """Tell whether an instrument looks at one piece after the other."""
+    return one.each is not None or any(need in one.needs for need in SETS)
 
 
-def _seconds(piece: Part | Draw) -> float:
-    return piece.seconds if isinstance(piece, Draw) else decomposition_seconds(piece)
+def _seconds(piece: Piece) -> float:
+    return decomposition_seconds(piece) if isinstance(piece, Part) else piece.seconds
 
 
-def _bytes(piece: Part | Draw) -> int:
-    return 4 * piece.bytes if isinstance(piece, Draw) else decomposition_bytes(piece)
+def _bytes(piece: Piece) -> int:
+    return decomposition_bytes(piece) if isinstance(piece, Part) else 4 * piece.bytes
 
 
 def _how(need: str, subject: Subject) -> str:
+    if need.startswith(FINDING):
+        return f"it joins what {need.removeprefix(FINDING)} finds: do not skip that, and supply what it needs"
     seen = "; ".join(f"{row['name']}: {row['reason']}" for row in subject.account[:3])
     return f"{HOW[need]} ({seen})" if need == "weights" else HOW.get(need, need)
 
@@ -194,13 +252,14 @@ def diagnose(
     jobs: int | None = None,
     slices: bool = False,
     size: int | None = None,
+    native: Array | Path | str | None = None,
     progress: Progress | None = None,
 ) -> Report:
     """Look at a trained model, or at a system, with every instrument that applies, and report.
 
     Args:
         source: a path (weight file, index or folder), a `torch.nn.Module`, a mapping of arrays, an array,
-            `system:NAME`, or a system.
+            `system:NAME`, a file of couplings, or a system.
         only: names of the instruments to run; empty, all those that apply.
         skip: names of instruments to leave out.
         effort: "quick", "normal", or "full" (fresh null draws, goodness of fit, every matrix shuffled; of
@@ -210,6 +269,8 @@ def diagnose(
         jobs: processes; None, one for short work and all cores for long work on files.
         slices: take convolutions as one matrix per kernel position.
         size: of `system:NAME`: L on lattices, else the number of spins or monomers.
+        native: a state of the system, (*shape), or the path of a file that holds it; "none" hides the
+            system's own.
         progress: called as progress(done, total, name).
 
     Raises:
@@ -221,10 +282,26 @@ def diagnose(
     'like noise'
     """
     return carry_out(
-        plan(source, only=only, skip=skip, effort=effort, jobs=jobs, slices=slices, size=size, seed=seed),
+        plan(
+            source,
+            only=only,
+            skip=skip,
+            effort=effort,
+            jobs=jobs,
+            slices=slices,
+            size=size,
+            seed=seed,
+            native=native,
+        ),
         budget=budget,
         progress=progress,
-        given={"only": list(only), "skip": list(skip), "slices": slices, "size": size},
+        given={
+            "only": list(only),
+            "skip": list(skip),
+            "slices": slices,
+            "size": size,
+            "native": str(native) if isinstance(native, str | Path | None) else "array",
+        },
     )
 
 
@@ -258,22 +335,30 @@ def carry_out(
     looking = tuple(one.name for one in plan.instruments if _looks(one))
     chunks = _chunks(plan) if looking else []
     units = [_unit(plan, chunk, looking, described["digest"]) for chunk in chunks]
-    readings: dict[str, dict[str, Any]] = {}
+    readings: dict[str, Seen] = {}
     deadline = None if budget is None else time.time() + budget
     try:
         for index, result in run_units(units, jobs=plan.jobs, deadline=deadline, progress=progress):
             names = [piece.row_name for piece in chunks[index]]
             if isinstance(result, Failure):
-                readings |= {name: dict.fromkeys(looking, replace(result, where=name)) for name in names}
+                readings |= {
+                    piece.row_name: dict.fromkeys(
+                        [name for name in looking if _wants(instrument(name), piece)],
+                        replace(result, where=piece.row_name),
+                    )
+                    for piece in chunks[index]
+                }
             elif not isinstance(result, Skipped):
                 readings |= dict(zip(names, result, strict=True))
     except KeyboardInterrupt:
         report.interrupted = True
     in_order = [piece.row_name for piece in plan.pieces if piece.row_name in readings]
     readings = {name: readings[name] for name in in_order}
-    left = len(plan.pieces) - len(readings) if looking else 0
     for one in plan.instruments:
-        _conclude(report, one, plan, readings, left, budget, recipe)
+        _conclude(report, one, plan, readings, budget, recipe)
+    shown = [name for name in NAMES if name in report.findings]
+    report.findings = {name: report.findings[name] for name in shown}
+    report.verdicts = {name: report.verdicts[name] for name in shown}
     return report
 
 
@@ -281,20 +366,20 @@ def _keeps(plan: Plan) -> bool:
     return plan.seconds > LONG and plan.subject.origin is not None
 
 
-def _chunks(plan: Plan) -> list[tuple[Part | Draw, ...]]:
+def _chunks(plan: Plan) -> list[tuple[Piece, ...]]:
     """Put small matrices together where a unit has a price of its own (another process, a kept result)."""
     if plan.jobs == 1 and not _keeps(plan):
         return [(piece,) for piece in plan.pieces]
-    chunks: list[tuple[Part | Draw, ...]] = []
-    chunk: tuple[Part | Draw, ...] = ()
+    chunks: list[tuple[Piece, ...]] = []
+    chunk: tuple[Piece, ...] = ()
     for piece in plan.pieces:
         chunk = (*chunk, piece)
-        if len(chunk) == 200 or sum(map(_seconds, chunk)) > 0.5 or isinstance(piece, Draw):
+        if len(chunk) == 200 or sum(map(_seconds, chunk)) > 0.5 or not isinstance(piece, Part):
             chunks, chunk = [*chunks, chunk], ()
     return [*chunks, chunk] if chunk else chunks
 
 
-def _unit(plan: Plan, pieces: tuple[Part | Draw, ...], names: tuple[str, ...], fingerprint: str) -> Unit:
+def _unit(plan: Plan, pieces: tuple[Piece, ...], names: tuple[str, ...], fingerprint: str) -> Unit:
     source = plan.subject if plan.jobs == 1 else plan.subject.origin
     facts = (fingerprint, pieces, names, plan.effort, plan.seed, versions(), code_digest())
     return Unit(
@@ -307,39 +392,32 @@ def _unit(plan: Plan, pieces: tuple[Part | Draw, ...], names: tuple[str, ...], f
 
 
 @lru_cache(maxsize=1)
-def _opened(source: str, size: int | None = None, seed: int = 0) -> Subject:
-    return subject_of(source, size=size, seed=seed)
+def _opened(source: str, size: int | None = None, seed: int = 0, native: str | None = None) -> Subject:
+    return subject_of(source, size=size, seed=seed, native=native)
 
 
 def look(
     source: Subject | tuple[Any, ...],
-    pieces: tuple[Part | Draw, ...],
+    pieces: tuple[Piece, ...],
     names: tuple[str, ...],
     seed: int,
     effort: Effort,
-) -> list[dict[str, Reading | Samples | Failure]]:
-    """Load matrices, one at a time, or run ladders, and let each of the named instruments look at them."""
+) -> list[Seen]:
+    """Load matrices, one at a time, or make sets, and let the named instruments look that want to."""
     subject = _opened(*source) if isinstance(source, tuple) else source
-    return [
-        _sampled(subject, piece, names, seed)
-        if isinstance(piece, Draw)
-        else _look(subject, piece, names, seed, effort)
-        for piece in pieces
-    ]
+    seen: list[Seen] = []
+    for piece in pieces:
+        wanting = tuple(name for name in names if _wants(instrument(name), piece))
+        if isinstance(piece, Part):
+            seen.append(_look(subject, piece, wanting, seed, effort))
+        else:  # the instruments share what the set gives
+            make = SETS[piece.need][1]
+            seen.append(dict.fromkeys(wanting, make(subject.system, piece, seeds(seed, "samples"))))
+    return seen
 
 
-def _sampled(
-    subject: Subject, draw: Draw, names: tuple[str, ...], seed: int
-) -> dict[str, Reading | Samples | Failure]:
-    """Run one set of ladders; the instruments share what it gives."""
-    assert subject.system is not None
-    return dict.fromkeys(names, sample(subject.system, draw, seeds(seed, "samples")))
-
-
-def _look(
-    subject: Subject, part: Part, names: tuple[str, ...], seed: int, effort: Effort
-) -> dict[str, Reading | Samples | Failure]:
-    seen: dict[str, Reading | Samples | Failure] = {}
+def _look(subject: Subject, part: Part, names: tuple[str, ...], seed: int, effort: Effort) -> Seen:
+    seen: Seen = {}
     try:
         matrix = subject.load(part)
     except Exception as error:  # a tensor that cannot be read is a row; the others are still looked at
@@ -358,13 +436,21 @@ def _conclude(
     report: Report,
     one: Instrument,
     plan: Plan,
-    readings: dict[str, dict[str, Any]],
-    left: int,
+    readings: dict[str, Seen],
     budget: float | None,
     recipe: dict[str, Any],
 ) -> None:
     """Gather what one instrument saw, judge it, and put both in the report; a crash becomes a row."""
-    mine = [seen[one.name] for seen in readings.values()] if _looks(one) else []
+    mine = [seen[one.name] for seen in readings.values() if one.name in seen]
+    wanted = [piece for piece in plan.pieces if _wants(one, piece)] if _looks(one) else []
+    left = len(wanted) - len(mine)
+    lacking = [
+        name for name in _joined(one) if f"{FINDING}{name}" in one.needs and name not in report.findings
+    ]
+    if lacking:
+        how = f"{' and '.join(lacking)} did not get through, see there"
+        report.not_run.append(_not_run(one, [f"{FINDING}{name}" for name in lacking], how))
+        return
     report.failed += [
         {"instrument": one.name, "where": reading.where, "error": reading.error}
         for reading in mine
@@ -374,9 +460,7 @@ def _conclude(
     if _looks(one) and not good:
         if left:
             how = "raise --budget, or let the run finish"
-            report.not_run.append(
-                {"instrument": one.name, "question": one.question, "needs": "time", "how": how}
-            )
+            report.not_run.append(_not_run(one, ["time"], how))
         return
     try:
         finding = one.measure(
@@ -387,7 +471,7 @@ def _conclude(
             readings=good,
         )
         if _looks(one) and left:
-            finding = replace(finding, doubts=(*finding.doubts, _cut_short(plan, left, len(readings))))
+            finding = replace(finding, doubts=(*finding.doubts, _cut_short(wanted, left)))
         finding = judge_rows(one, replace(finding, recipe=recipe))
         verdict = one.judge(finding)
     except Exception as error:
@@ -396,12 +480,11 @@ def _conclude(
     report.findings[one.name], report.verdicts[one.name] = finding, verdict
 
 
-def _cut_short(plan: Plan, left: int, done: int) -> str:
-    if plan.subject.system is None:
-        return f"{left} of {left + done} matrices were not looked at: the run was cut short"
-    return (
-        f"{left} of {left + done} sets of ladders were not run, so errors are larger: the run was cut short"
-    )
+def _cut_short(wanted: Sequence[Piece], left: int) -> str:
+    if isinstance(wanted[0], Part):
+        return f"{left} of {len(wanted)} matrices were not looked at: the run was cut short"
+    kind = SETS[wanted[0].need][2]
+    return f"{left} of {len(wanted)} sets of {kind} were not run, so errors are larger: the run was cut short"
 
 
 def judge_rows(one: Instrument, finding: Finding) -> Finding:
@@ -419,7 +502,13 @@ def judge_rows(one: Instrument, finding: Finding) -> Finding:
 
 
 def find(
-    name: str, source: Any, *, seed: int = 0, effort: Effort = "normal", size: int | None = None
+    name: str,
+    source: Any,
+    *,
+    seed: int = 0,
+    effort: Effort = "normal",
+    size: int | None = None,
+    native: Array | Path | str | None = None,
 ) -> Finding:
     """Run one instrument on a source and give its finding; `sf.spectrum(W)` is `find("spectrum", W)`.
 
@@ -427,7 +516,7 @@ def find(
         BadInput: if the source cannot be read or does not supply what the instrument needs.
         RuntimeError: if the instrument failed; the message is its own.
     """
-    report = diagnose(source, only=[name], seed=seed, effort=effort, size=size)
+    report = diagnose(source, only=[name], seed=seed, effort=effort, size=size, native=native)
     if name in report.findings:
         return report.findings[name]
     if report.failed:

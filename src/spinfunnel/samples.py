@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import combinations
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -57,6 +57,8 @@ MEMORIES, TRIPS = 50, 10
 @dataclass(frozen=True)
 class Draw:
     """One set of ladders that is to be run: known before it is run."""
+
+    need: ClassVar[str] = "moves"
 
     index: int
     sweeps: int

@@ -14,6 +14,9 @@ NAMES: tuple[str, ...] = (
     "condition",
     "precision",
     "weightwatcher",
+    "funnel",
+    "cooling",
+    "fork",
     "thermodynamics",
     "overlaps",
 )
