@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from spinfunnel.core import Array, BadInput
+from spinfunnel.maths.merge_trees import check_saddles
 
 
 @dataclass(frozen=True)
@@ -32,21 +33,7 @@ class StationaryPoints:
     joined: Array
 
     def __post_init__(self) -> None:
-        minima, saddles, joined = len(self.minima), len(self.saddles), self.joined
-        if not minima:
-            raise BadInput("a database of stationary points holds at least one minimum")
-        for what, energies in (("minimum", self.minima), ("saddle", self.saddles)):
-            if (broken := np.flatnonzero(~np.isfinite(energies))).size:
-                raise BadInput(f"the energy of {what} {broken[0] + 1} is not finite: {energies[broken[0]]}")
-        if joined.shape != (saddles, 2):
-            raise BadInput(f"{saddles} saddles join pairs of minima, got shape {joined.shape}")
-        outside = np.flatnonzero(((joined < 0) | (joined >= minima)).any(axis=1))
-        if outside.size:
-            one, two = joined[outside[0]] + 1
-            raise BadInput(f"saddle {outside[0] + 1} joins minima {one} and {two}, but there are {minima}")
-        below = np.flatnonzero(self.barriers().min(axis=1, initial=0.0) < 0)
-        if below.size:
-            raise BadInput(f"saddle {below[0] + 1} lies below a minimum that it joins")
+        check_saddles(self.minima, self.saddles, self.joined)
 
     def barriers(self) -> Array:
         """Give the energy (S, 2) to climb from either minimum to the saddle."""
