@@ -79,11 +79,20 @@ def diagnose(
     source: Annotated[
         str,
         typer.Argument(
-            help="A weight file (.safetensors .pt .pth .bin .ckpt .npz), an index, a folder, or system:NAME."
+            help="A weight file (.safetensors .pt .pth .bin .ckpt .npz), an index, a folder; or system:NAME, "
+            "or a file of couplings (rudy, spin-glass server, dimod)."
         ),
     ],
     size: Annotated[
         int | None, typer.Option(help="Of a system: L on lattices, else the number of spins.")
+    ] = None,
+    native: Annotated[
+        str | None,
+        typer.Option(
+            help="A file of the state the system should fold to (.npy .npz .json, or text), or none: to hide "
+            "the system's own.",
+            metavar="FILE|none",
+        ),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Write report.html, report.json and one CSV a table to this folder.")
@@ -129,7 +138,7 @@ def diagnose(
     seconds = _seconds(budget)
     planned = plan(
         source, only=chosen, skip=left_out, effort=_effort(effort), jobs=jobs, slices=slices,
-        also=["weightwatcher"] if columns else [], size=size, seed=seed,
+        also=["weightwatcher"] if columns else [], size=size, seed=seed, native=native,
     )  # fmt: skip
     for target in (out, figures):
         if target:

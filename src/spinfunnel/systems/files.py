@@ -26,6 +26,31 @@ SERVER, COO = "type:", "# vartype="
 RUDY = "H = sum_{i<j} w_ij s_i s_j of a rudy file (J = -w)"
 
 
+def holds_couplings(path: Path | str) -> bool:
+    """Tell by its first line whether a file is one of couplings, broken or not, rather than of weights.
+
+    A rudy file begins with numbers. JSON is a model of dimod, but for an index of weights.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            start = file.read(512).lstrip().lower()
+    except (OSError, RuntimeError, ValueError):  # what reads weights says what is wrong with it
+        return False
+    words = start.partition(b"\n")[0].split()
+    if start.startswith(b"{"):
+        return not path.name.endswith((".index.json", ".safetensors"))
+    return start.startswith((SERVER.encode(), COO.encode())) or (bool(words) and all(map(_number, words)))
+
+
+def _number(word: bytes) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
+
+
 def read_couplings(path: Path | str) -> Spins:
     """Read a system of spins from a file; its first line, or a JSON object, tells the format.
 

@@ -14,7 +14,7 @@ from spinfunnel.maths.statistics import mean_of_replicas
 from spinfunnel.samples import Samples, doubts_about, memories
 from spinfunnel.subject import Subject
 from spinfunnel.systems.known import known
-from spinfunnel.systems.protocols import Planted, System
+from spinfunnel.systems.protocols import Native, Planted
 
 
 def measure(
@@ -34,8 +34,8 @@ def measure(
     columns: dict[str, Array] = {"T": t}
     for name, values in found.rungs.values.items():
         columns |= {name: values, f"{name}_error": found.rungs.errors[name]}
-    along = None
-    if samples.along is not None:
+    along, hidden = None, isinstance(system, Native) and subject.native is None
+    if samples.along is not None and not hidden:
         along = [mean_of_replicas(samples.along[:, k]) for k in range(len(t))]
         columns["m"] = np.array([one.value for one in along])
         columns["m_error"] = np.array([one.error for one in along])
@@ -47,7 +47,7 @@ def measure(
     return Finding(
         "thermodynamics",
         "landscape",
-        numbers=_numbers(system, samples, found, tau),
+        numbers=_numbers(subject, samples, found),
         tables={"temperatures": Table(columns)},
         series=(
             *curves(found, known(system, found.grid.temperatures, subject.parameters), system),
@@ -64,7 +64,9 @@ def _per_rung(acceptance: Array) -> Array:
     return np.asarray((below + above) / 2)
 
 
-def _numbers(system: System, samples: Samples, found: Measured, tau: Array) -> dict[str, Number]:
+def _numbers(subject: Subject, samples: Samples, found: Measured) -> dict[str, Number]:
+    system = subject.system
+    assert system is not None
     n, last = system.size, {k: Number(float(v[-1]), error=float(found.rungs.errors[k][-1]))
                             for k, v in found.rungs.values.items()}  # fmt: skip
     numbers = {
@@ -74,7 +76,7 @@ def _numbers(system: System, samples: Samples, found: Measured, tau: Array) -> d
     }
     if "s" in last:
         numbers["s at lowest T"] = last["s"]
-    if isinstance(system, Planted):
+    if isinstance(system, Planted) and subject.native is not None:
         numbers["planted u"] = Number(system.ground_energy / n, kind="exact")
     if found.peak:
         numbers |= {"T of the peak of c": found.peak[0], "peak of c": found.peak[1]}
