@@ -42,12 +42,16 @@ class MergeTree:
         """Give the least climb from each minimum to its elder, (M,): its persistence; infinity for roots."""
         return np.asarray(self.meets - self.minima)
 
+    def climbed(self, ends: Array) -> Array:
+        """Give for each minimum the first of itself, its elder, and so on, that is a root or an end (M,)."""
+        found = np.where(ends, np.arange(len(self.minima)), self.elders)
+        while (found != (above := found[found])).any():
+            found = above
+        return found
+
     def superbasins(self, level: float) -> Array:
         """Give the lowest minimum of the set that saddles up to a level join each minimum to, (M,)."""
-        lowest = np.where(self.meets <= level, self.elders, np.arange(len(self.minima)))
-        while (lowest != (above := lowest[lowest])).any():
-            lowest = above
-        return lowest
+        return self.climbed(self.meets > level)
 
     def passes(self, one: Array | int, other: Array | int) -> Array:
         """Give the least energy that one must reach to come to the other; infinity if there is no way.
@@ -59,10 +63,8 @@ class MergeTree:
         a, b = (np.array(ends) for ends in np.broadcast_arrays(one, other))
         highest = np.where(a == b, self.minima[a], -np.inf)
         while (apart := a != b).any():
-            first = apart & (
-                self.meets[a] <= self.meets[b]
-            )  # whichever meets its elder first, moves on to it
-            second = apart & ~first
+            sooner = self.meets[a] <= self.meets[b]  # whichever meets its elder first, moves on to it
+            first, second = apart & sooner, apart & ~sooner
             highest[first], highest[second] = self.meets[a[first]], self.meets[b[second]]
             lost = apart & np.isinf(highest)
             a[first], b[second] = self.elders[a[first]], self.elders[b[second]]
