@@ -31,7 +31,7 @@ def test_another_threshold_is_noticed(monkeypatch, share, wrong):
             "barriers[others] / 2",
             "Mueller-Brown",
         ),
-        ("- bottom\n", "- float(tree.minima[others].mean())\n", "Mueller-Brown"),
+        ("- bottom\n", "- float(tree.minima.mean())\n", "Mueller-Brown"),
         ("np.append(lowest, np.flatnonzero(deep))", "np.append(lowest, np.flatnonzero(others))", "ising2d"),
         ("barriers >= SHARE * height", "tree.meets - bottom >= SHARE * height", "ising2d"),
     ],
