@@ -56,10 +56,11 @@ class States:
         return top[:, 0] + np.log(zero), mean, square
 
 
-def levels(energies: Array, beta: float) -> tuple[Array, Array]:
+def levels(energies: Array, beta: float, cuts: Sequence[float] | Array = ()) -> tuple[Array, Array]:
     """Give the levels (L,) that energies (n,) take, and which each takes (n,); where dense, narrow bins.
 
-    A bin is 0.2 / β wide, β being the largest; its level is the mean of the energies in it.
+    A bin is 0.2 / β wide, β being the largest; its level is the mean of the energies in it. No bin goes
+    across one of the `cuts`, which ascend.
 
     >>> levels(np.array([3.0, -1.0, 3.0]), 1.0)
     (array([-1.,  3.]), array([1, 0, 1]))
@@ -69,21 +70,24 @@ def levels(energies: Array, beta: float) -> tuple[Array, Array]:
         return found, which
     lowest, highest = found[[0, -1]]
     width = max(BIN / beta, (highest - lowest) / MOST_BINS)
-    bins = np.floor((energies - lowest) / width).astype(np.int64)
+    bins = np.floor((energies - lowest) / width).astype(np.int64) + np.searchsorted(cuts, energies)
     _, which = np.unique(bins, return_inverse=True)
     return np.bincount(which, weights=energies) / np.bincount(which), which
 
 
-def counted(runs: Sequence[Array], beta: float) -> tuple[Array, Array]:
+def counted(
+    runs: Sequence[Array], beta: float, cuts: Sequence[float] | Array = ()
+) -> tuple[Array, Array]:
     """Count the energies of runs, each (records, ladders), by level: levels (L,), counts (blocks, runs, L).
 
+    `beta` and `cuts` are those of `levels`.
     Ladder i of every run is in block i, or i modulo the blocks where so many counts would not fit in memory.
 
     >>> counted([np.array([[0.0, 1.0], [0.0, 0.0]])], 1.0)[1].tolist()  # two ladders of two records
     [[[2, 0]], [[1, 1]]]
     """
     ladders = runs[0].shape[1]
-    found, which = levels(np.concatenate([run.ravel() for run in runs]), beta)
+    found, which = levels(np.concatenate([run.ravel() for run in runs]), beta, cuts)
     blocks = min(ladders, max(BLOCKS, ENTRIES // (len(runs) * len(found))))
     run = np.repeat(np.arange(len(runs)), [one.size for one in runs])
     block = np.concatenate([np.tile(np.arange(ladders) % blocks, len(one)) for one in runs])
