@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from tests.command import run
 
-from spinfunnel import cli
 from spinfunnel.anneal import Round, anneal, lowest_known, spins_text, success_share, tts99
+from spinfunnel.cli import annealing
 from spinfunnel.core import BadInput
 from spinfunnel.systems import MAKERS, system
 from spinfunnel.systems.enumeration import enumerate_states
@@ -255,7 +255,7 @@ def test_an_interruption_keeps_the_best_of_every_method(monkeypatch, options):
 
         yield progress
 
-    monkeypatch.setattr(cli, "_progress", pressed)
+    monkeypatch.setattr(annealing, "progress_bar", pressed)
     done = run("anneal", "system:lj20" if "bh" in options else "system:ea", *options, "--budget", "600s")
     assert done.returncode == 130
     assert "best energy -" in done.stdout
@@ -282,7 +282,7 @@ def test_an_interruption_keeps_the_best(tmp_path, monkeypatch):
 
         yield progress
 
-    monkeypatch.setattr(cli, "_progress", pressed)
+    monkeypatch.setattr(annealing, "progress_bar", pressed)
     out = tmp_path / "spins.txt"
     done = run("anneal", "system:ea", "--size", "6", "--budget", "600s", "--out", out)
     assert done.returncode == 130
