@@ -115,7 +115,7 @@ HOW = {
     "native": "give a state with --native FILE (.npy, .npz, .json, or text with one spin, or place, a line)",
     "anneals": "it anneals, for which spins coupled in pairs, moves, or a gradient must be stated",
     "gradient": "it follows a gradient, which smooth systems have, such as system:lj13",
-    "couplings": "it looks at bonds of spins coupled in pairs: give such a system, or a file of couplings",
+    "couplings": "it looks at bonds, of coupled spins or of chains: give such a system, or a file of couplings",
     "moves": "it samples by parallel tempering, for which spins coupled in pairs, or moves, must be stated",
     "overlap": "the system does not say how alike two of its configurations are",
 }
