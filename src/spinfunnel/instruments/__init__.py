@@ -17,8 +17,10 @@ NAMES: tuple[str, ...] = (
     "funnel",
     "cooling",
     "fork",
+    "frustration",
     "thermodynamics",
     "overlaps",
+    "density_of_states",
 )
 
 
