@@ -189,6 +189,9 @@ def _metric(system: Metric, x: Array, y: Array) -> None:
     _require((np.abs(q) <= 1).all(), f"overlaps must be in [-1, 1], one is {np.abs(q).max():g}")
     _same(q, system.overlap(y, x), "overlap(x, y) must be overlap(y, x)")
     _same(system.overlap(x, x), np.ones(len(x)), "a configuration's overlap with itself must be 1")
+    near = system.nearest(x, y)
+    _same(system.overlap(y, near), np.ones(len(x)), "the nearest image of y must be the same state as y")
+    _same(system.energy(near), system.energy(y), "the nearest image of y must have the energy of y")
     if isinstance(system, Pairwise):
         turned = (-x).astype(np.int8)
         free = not system.fields.any()

@@ -22,6 +22,9 @@ APART, HARD = 0.8, 0.5
 #: Pair distances that differ by this much, root mean square, have an overlap of 1/e.
 LENGTH = 0.05
 
+#: Turns from which clusters are brought to lie near each other.
+TURNS = 24
+
 #: Lowest energies known, literature: Wales & Doye, J. Phys. Chem. A 101 (1997) 5111. None is proved.
 LOWEST_KNOWN = {13: -44.326801, 38: -173.928427, 55: -279.248470, 75: -397.492331}
 
@@ -102,6 +105,15 @@ class LennardJones(Smooth, Moves, Metric):
         """
         difference = sorted_distances(x) - sorted_distances(y)
         return np.asarray(np.exp(-np.sqrt(np.mean(difference**2, axis=-1)) / LENGTH))
+
+    def nearest(self, x: Array, y: Array) -> Array:
+        """Renumber, shift, turn and mirror y (batch, N, 3) so that its atoms come to lie near those of x.
+
+        From each of 24 random turns, numbers and turns are improved in turn, until neither helps: the best is
+        near, not nearest for certain. Source of the best turn: Kabsch, Acta Cryst. A 32 (1976) 922.
+        """
+        turns = np.linalg.qr(np.random.default_rng(seeds(0, "turns")).standard_normal((TURNS, 3, 3)))[0]
+        return np.array([aligned(one, other, turns) for one, other in zip(x, y, strict=True)])
 
     memory = 4  # the atom to be moved, and where to
 
@@ -190,6 +202,29 @@ def clusters(x: Any, energies: Any, gradients: Any) -> None:
     work = np.empty((7, x.shape[1]))
     for b in range(x.shape[0]):
         energies[b] = cluster(x[b], gradients[b], work)
+
+
+def aligned(x: Array, y: Array, turns: Array) -> Array:
+    """Give y (N, 3) as near to x as is found from the given turns (k, 3, 3)."""
+    from scipy.optimize import linear_sum_assignment
+    from scipy.spatial.distance import cdist
+
+    centre = x.mean(axis=0)
+    x, y = x - centre, y - y.mean(axis=0)
+    best, least = y, np.inf
+    for turn in turns:
+        now, before = y @ turn, np.inf
+        while True:
+            now = now[linear_sum_assignment(cdist(x, now, "sqeuclidean"))[1]]
+            left, _, right = np.linalg.svd(now.T @ x)
+            now = now @ (left @ right)
+            off = float(((x - now) ** 2).sum())
+            if off >= before * (1 - 1e-9):
+                break
+            before = off
+        if before < least:
+            best, least = now, before
+    return np.asarray(best + centre)
 
 
 def sorted_distances(x: Array) -> Array:

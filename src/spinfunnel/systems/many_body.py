@@ -284,6 +284,15 @@ class ManyBody(Flips, Moves, Metric):
         same = np.multiply(checked(x, self.size), checked(y, self.size), dtype=np.float64)
         return np.asarray((same @ self._turned.T).max(axis=1) / self.size)
 
+    def nearest(self, x: Array, y: Array) -> Array:
+        """Give what symmetries make of y (batch, N) that is nearest to x.
+
+        Raises:
+            BadInput: if there are more than 12 independent symmetries.
+        """
+        same = np.multiply(checked(x, self.size), checked(y, self.size), dtype=np.float64)
+        return np.asarray(y * self._turned[(same @ self._turned.T).argmax(axis=1)].astype(np.int8))
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class NativeManyBody(ManyBody, Native):

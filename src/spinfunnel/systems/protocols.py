@@ -143,6 +143,10 @@ class Metric(System):
     def overlap(self, x: Array, y: Array) -> Array:
         """Give the overlaps (batch,), in [-1, 1], of x and y (batch, *shape), modulo symmetry."""
 
+    def nearest(self, x: Array, y: Array) -> Array:
+        """Give what symmetry makes of y (batch, *shape) that is nearest to x, or near; else y itself."""
+        return y
+
 
 class Native(System):
     """Was built around a configuration, which need not be of lowest energy.

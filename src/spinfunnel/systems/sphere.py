@@ -80,8 +80,11 @@ class Sphere(Smooth, Metric):
         return energy, self.tangent(x, slope)
 
     def hvp(self, x: Array, v: Array) -> Array:
-        """Give the Hessian on the sphere times v, (batch, N); what of v is not tangent is dropped."""
-        v, k, summed = self.tangent(x, v), self.degree, self.summed(x)
+        """Give the Hessian on the sphere times v, (batch, N); what of v is not tangent is dropped.
+
+        One x for all v, repeated by `np.broadcast_to`, meets the couplings once.
+        """
+        v, k, summed = self.tangent(x, v), self.degree, self.summed(x if x.strides[0] else x[:1])
         bend = self.p * (self.p - 1) * np.matmul(summed, v[:, :, None])[:, :, 0]
         if k > 1:
             m, along = x @ self.native / self.size, v @ self.native / self.size
@@ -104,9 +107,13 @@ class Sphere(Smooth, Metric):
 
     def overlap(self, x: Array, y: Array) -> Array:
         """Give s.s'/N, (batch,); its modulus where the energy is even."""
-        q = np.clip(np.einsum("bi,bi->b", x, y) / self.size, -1, 1)
+        return np.asarray(np.clip(np.einsum("bi,bi->b", x, self.nearest(x, y)) / self.size, -1, 1))
+
+    def nearest(self, x: Array, y: Array) -> Array:
+        """Give y (batch, N), or -y where the energy is even and that is nearer to x."""
         even = self.p % 2 == 0 and (self.eps == 0 or self.degree % 2 == 0)
-        return np.asarray(np.abs(q) if even else q)
+        turned = even & (np.einsum("bi,bi->b", x, y) < 0)
+        return np.where(turned[:, None], -y, y)
 
 
 class Pulled(Sphere, Native):

@@ -201,6 +201,11 @@ class Spins(Pairwise, Flips, Metric):
         q = overlap(checked(x, self.size), checked(y, self.size))
         return np.abs(q) if self.symmetric else q
 
+    def nearest(self, x: Array, y: Array) -> Array:
+        """Give y (batch, N), or -y where there is no field and that is nearer to x."""
+        turned = self.symmetric & (overlap(checked(x, self.size), checked(y, self.size)) < 0)
+        return np.asarray(np.where(turned[:, None], -y, y))
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class PlantedSpins(Spins, Planted):

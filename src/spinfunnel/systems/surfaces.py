@@ -76,8 +76,13 @@ class Surface(Smooth, Metric):
 
     def overlap(self, x: Array, y: Array) -> Array:
         """Give exp(-distance/0.05), (batch,), where y is moved to its nearest image."""
+        return np.asarray(np.exp(-np.linalg.norm(x - self.nearest(x, y), axis=-1) / LENGTH))
+
+    def nearest(self, x: Array, y: Array) -> Array:
+        """Give the image of y (batch, 2) that is nearest to x."""
         images = np.einsum("kij,bj->kbi", self.images, y)
-        return np.asarray(np.exp(-np.linalg.norm(x - images, axis=-1).min(axis=0) / LENGTH))
+        closest = np.linalg.norm(x - images, axis=-1).argmin(axis=0)
+        return np.asarray(images[closest, np.arange(len(y))])
 
 
 def stationary_points(surface: Surface, *, starts: int = 41) -> tuple[Stationary, ...]:
