@@ -26,11 +26,11 @@ from spinfunnel.systems.protocols import Metric, Smooth, System
 
 #: Replicas of a set.
 REPLICAS = 16
-#: Sets, and the slowest cooling, in sweeps and in hops, by effort.
-WORK: dict[Effort, tuple[int, int, int]] = {
-    "quick": (2, 10_000, 1_500),
-    "normal": (3, 10_000, 1_500),
-    "full": (4, 100_000, 6_000),
+#: Sets, and the slowest cooling, in sweeps; and the same in hops, by effort.
+WORK: dict[Effort, tuple[int, int, int, int]] = {
+    "quick": (2, 10_000, 1, 1_500),
+    "normal": (3, 10_000, 2, 1_500),
+    "full": (4, 100_000, 4, 6_000),
 }
 #: Cooling times, each ten times the one before; of hops the first three.
 TIMES = 4
@@ -42,7 +42,7 @@ RECORDS, FINER, SMOOTHED = 100, 10, 5
 #: Where this share of the fall is done is T90.
 DONE = 0.9
 #: An end is heated to these multiples of T90, stays there for so many sweeps, and is cooled in so many.
-FACTORS, STAY, BACK = (0.8, 1.0), 500, 100
+FACTORS, STAY, BACK = (0.8, 1.0), 500, 500
 #: Hops are made at this temperature by this step (which suit Lennard-Jones clusters); after reheating at
 #: multiples of it, chains hop on at this share of it.
 HOT, STEP, BACK_AT = 0.8, 0.4, 0.25
@@ -139,10 +139,10 @@ class Coolings:
 
 def coolings(system: System, effort: Effort) -> tuple[Cooling, ...]:
     """Plan the sets; what each costs follows from the system alone."""
-    sets, slowest, hops = WORK[effort]
+    sets, slowest, hopping, hops = WORK[effort]
     size = 40 * REPLICAS * math.prod(system.shape) * 8
     if isinstance(system, Smooth):
-        times = tuple(hops // 10**k for k in (2, 1, 0))
+        sets, times = hopping, tuple(hops // 10**k for k in (2, 1, 0))
         hop = HOP + PAIR * math.prod(system.shape) ** 2
         seconds = 1e-9 * hop * REPLICAS * (sum(times) + 4 * times[0])
     else:

@@ -16,11 +16,12 @@ ORDER: tuple[Word, ...] = ("glass", "golf course", "multi-funnel", "funnel")
 
 #: All ends are one state if the 90 % interval of A lies above; different states if it lies below.
 ONE, MANY = 0.9, 0.8
-#: Ends survive 0.8 T90 and T90 from these values on; they are lost at T90 below this.
+#: Ends survive 0.8 T90 and T90 from these values on; they are lost at T90 below this. Between few funnels a
+#: small system hops at T90, so that there only the first counts.
 SURVIVES, LOST = (0.97, 0.93), 0.90
 #: So many groups of ends are a few funnels, or a third of the replicas if that is less; slower cooling must
-#: not have made them fewer, or A larger by more than this; the best ends must not all be one state.
-FEW, SETTLED, UNFINISHED = 6.0, 0.2, 0.9
+#: not have made them fewer, or A other by more than this; the best ends must not all be one state.
+FEW, SETTLED, UNFINISHED = 6.0, 0.1, 0.9
 #: Between two funnels there is a barrier of this share of D.
 BARRIER = 0.1
 #: A native state is a hole if fewer ends than this reach it, it draws from no farther than this overlap, and
@@ -58,13 +59,13 @@ def classify(seen: Evidence) -> tuple[Word, str]:
     """
     if is_golf_course(seen):
         return "golf course", ""
-    survives = seen.f_mild >= SURVIVES[0] and seen.f >= SURVIVES[1]
+    holds = seen.f_mild >= SURVIVES[0]
     if seen.a_low > ONE:
-        return ("funnel", "") if survives else ("cannot tell", LARGER)
-    if seen.a_high < MANY and seen.f < LOST:
+        return ("funnel", "") if holds and seen.f >= SURVIVES[1] else ("cannot tell", LARGER)
+    if seen.a_high < MANY and seen.f < LOST and not holds:
         return "glass", ""
-    if survives and seen.groups <= min(FEW, seen.replicas / 3):
-        unfinished = seen.a - seen.a_tenth > SETTLED or seen.a_best > UNFINISHED
+    if holds and seen.groups <= min(FEW, seen.replicas / 3):
+        unfinished = abs(seen.a - seen.a_tenth) > SETTLED or seen.a_best > UNFINISHED
         if unfinished or seen.groups_tenth > FEW:
             return "cannot tell", SLOWER
         if seen.barrier is not None and seen.barrier < BARRIER:
