@@ -1,6 +1,6 @@
-"""Measure ourselves against LAPACK, WeightWatcher, powerlaw and spin codes; write benchmarks/results.json.
+"""Measure ourselves against LAPACK, WeightWatcher, powerlaw, spin codes, topsearch; write results.json.
 
-    python benchmarks/run.py [--only weights|spins] [--quick] [--check]
+    python benchmarks/run.py [--only weights|spins|trees] [--quick] [--check]
 
 CPU seconds, one thread, the sides interleaved, the median of five (one with --quick). Imports and the reading
 of the file are left out on every side. The rival runs as a process in an environment of its own, made under
@@ -21,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 import spins
+import trees
 from scipy.linalg import eigvalsh_tridiagonal
 
 HERE = Path(__file__).parent
@@ -194,19 +195,32 @@ def machine():
 
 MACHINE = machine()
 
+#: The parts that can be measured alone, in the order of their rows.
+PARTS = ("weights", "spins", "trees")
+
+
+def part_of(one):
+    """Name the part that a row is of."""
+    if one["bench"] in spins.BENCHES:
+        return "spins"
+    return "trees" if one["bench"] in trees.BENCHES else "weights"
+
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="one repeat, a smaller matrix, nothing written")
     parser.add_argument("--check", action="store_true", help="exit with 1 if a row misses its target")
-    parser.add_argument("--only", choices=("weights", "spins"), help="measure these, and keep the other rows")
+    parser.add_argument("--only", choices=PARTS, help="measure these, and keep the other rows")
     options = parser.parse_args()
     repeats, rows = 1 if options.quick else 5, []
-    if options.only != "spins":
+    parts = (options.only,) if options.only else PARTS
+    if "weights" in parts:
         rows += [*compare(repeats), memory(4096 if options.quick else 8192)]
-    if options.only != "weights":
-        with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder:
+        if "spins" in parts:
             rows += spins.rows(repeats, rival_python, row, ENVIRONMENT, folder)
+        if "trees" in parts:
+            rows += trees.rows(repeats, Side, rival_python, row, folder)
     for one in rows:
         sign = "ok  " if one["ok"] else "MISS"
         print(
@@ -214,10 +228,11 @@ def main():
             f"x{one['ratio']:<8.2f} (>= {one['target']:g}) {one['rival_name']}"
         )
     if not options.quick:
-        path, spun = HERE / "results.json", options.only == "spins"
+        path = HERE / "results.json"
         before = json.loads(path.read_text()) if options.only else []
-        kept = [one for one in before if (one["bench"] in spins.BENCHES) != spun]
-        path.write_text(json.dumps([*kept, *rows] if spun else [*rows, *kept], indent=1) + "\n")
+        kept = [one for one in before if part_of(one) not in parts]
+        written = sorted([*kept, *rows], key=lambda one: PARTS.index(part_of(one)))
+        path.write_text(json.dumps(written, indent=1) + "\n")
     if options.check and not all(one["ok"] for one in rows):
         sys.exit(1)
 
