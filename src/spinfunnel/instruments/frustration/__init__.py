@@ -88,7 +88,7 @@ def _table(loops: Sequence[Loops]) -> Table:
                 "loops": one.count,
                 "frustrated": one.share.value,
                 "error": one.share.error or 0.0,
-                "looked at": "all" if one.every else "drawn",
+                "looked_at": "all" if one.every else "drawn",
             }
             for one in loops
         ]
