@@ -50,11 +50,13 @@ def test_a_double_funnel_by_hand():
     assert table["elder"].tolist() == ["", "minimum 1", "minimum 1", "minimum 1", "minimum 4"]
     assert table["barrier"].tolist()[1:] == [1, 0.5, 7.5, 0.5]
     assert np.isnan(table["barrier"][0])
-    assert [one.label for one in finding.series] == ["main funnel, of minimum 1", "of minimum 4"]
+    assert [one.label for one in finding.series] == ["main funnel, of minimum 1", "funnel of minimum 4"]
     assert {one.kind for one in finding.series} == {"tree"}
     said = judge(finding)
     assert (said.outcome, said.label) == ("info", "several funnels")
-    assert "7.5" in said.sentence
+    assert "at most 7.5" in said.sentence
+    exact = tree_of(double_funnel(), exact=True)
+    assert "is 7.5" in judge(exact).sentence
 
 
 def test_a_branch_is_a_funnel_from_a_quarter_of_the_height_on():
@@ -78,7 +80,11 @@ def test_one_minimum_has_no_tree():
 
 
 def test_what_may_be_wrong_is_a_doubt():
-    finding = measured([0.0, 0.0, 0.0], [(0, 1, 2.0), (1, 2, np.inf)], doubts=("paths still fall",))
+    finding = measured(
+        [0.0, 0.0, 0.0],
+        [(0, 1, 2.0), (1, 2, np.inf)],
+        doubts=("upper bound, not converged", "B is not defined"),
+    )
     assert [doubt.split(":")[0] for doubt in finding.doubts] == [
         "barriers",
         "1 of 3 minima are joined to the lowest by no way that was found",
@@ -116,7 +122,7 @@ def test_many_funnels_share_a_colour_and_the_highest_minima_are_left_out():
     assert len(tree.minima) > 300
     assert "lowest 300 of" in finding.series[0].panel
     assert len(finding.series) == 6
-    assert finding.series[-1].label.endswith("others")
+    assert finding.series[-1].label.endswith("other funnels")
     assert sum(int(np.isnan(one.y).sum()) for one in finding.series) == 300
     share = finding.numbers["in the main funnel at half height"].value
     assert share < 0.2

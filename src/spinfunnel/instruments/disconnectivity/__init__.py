@@ -37,13 +37,21 @@ def measure(
     heights, ends = saddles["energy"][found], energies[joined].max(axis=1)
     level = np.abs(heights - ends) <= ROUNDING * np.abs(ends)
     points = StationaryPoints(energies, np.where(level, ends, heights), joined)
-    return tree_of(points, minima["name"], tuple(f"barriers: {doubt}" for doubt in barriers.doubts))
+    doubts = tuple(f"barriers: {doubt}" for doubt in barriers.doubts if "upper bound" in doubt)
+    best = barriers.numbers.get("largest climb to the best / D")
+    return tree_of(points, minima["name"], doubts, exact=best is not None and best.kind == "exact")
 
 
 def tree_of(
-    points: StationaryPoints, names: Sequence[str] | Array = (), doubts: tuple[str, ...] = ()
+    points: StationaryPoints,
+    names: Sequence[str] | Array = (),
+    doubts: tuple[str, ...] = (),
+    *,
+    exact: bool = False,
 ) -> Finding:
     """Measure a database of stationary points (M minima, named or counted from 1); give the same finding.
+
+    Barriers are upper bounds, for there may be lower saddles, unless they are `exact`.
 
     >>> two = StationaryPoints(np.array([-1.0, -2.0]), np.array([0.5]), np.array([[0, 1]]))
     >>> str(tree_of(two).numbers["largest climb to the lowest minimum"])
@@ -63,7 +71,7 @@ def tree_of(
             ("height of the tree", found.height),
             ("largest climb to the lowest minimum", found.climb),
         ):
-            numbers[name] = Number(value, kind="upper bound")
+            numbers[name] = Number(value, kind="exact" if exact else "upper bound")
         numbers["in the main funnel at half height"] = Number(found.main_share, kind="share")
     table = {
         "name": named,
@@ -105,14 +113,16 @@ def drawn(tree: MergeTree, found: Funnels, named: Array) -> tuple[Series, ...]:
     funnel = found.of[laid.minima]
     heads = [head for head in found.heads if head in funnel]
     groups = [(f"main funnel, of {named[heads[0]]}", funnel == heads[0])]
-    groups += [(f"of {named[head]}", funnel == head) for head in heads[1:COLOURS]]
-    groups += [(f"of {len(heads) - COLOURS} others", np.isin(funnel, heads[COLOURS:]))]
+    groups += [(f"funnel of {named[head]}", funnel == head) for head in heads[1:COLOURS]]
+    groups += [(f"{len(heads) - COLOURS} other funnels", np.isin(funnel, heads[COLOURS:]))]
     groups += [("joined to none", ~np.isin(funnel, heads))]
-    axes = (Axis("minima, side by side"), Axis("energy E"))
+    groups = [(label, which) for label, which in groups if which.any()]
+    if len(groups) == 1:
+        groups = [("", groups[0][1])]
+    axes = (Axis(""), Axis("energy E"))
     return tuple(
         Series(*laid.lines(which), label=label, axes=axes, kind="tree", panel=panel)
         for label, which in groups
-        if which.any()
     )
 
 
@@ -136,9 +146,11 @@ def judge(finding: Finding) -> Verdict:
                 "in the main funnel at half height",
             )
         )
+        most = "at most " if numbers["height of the tree"].kind == "upper bound" else ""
         sentence += (
-            f": they are joined {height:.4g} above the lowest of them, to which the largest climb is at most "
-            f"{climb:.4g}. At half of that height, {share:.0%} of the minima below are in the main funnel"
+            f": they are joined {height:.4g} above the lowest of them, to which the largest climb is "
+            f"{most}{climb:.4g}. At half of that height, {share:.0%} of the minima below are in "
+            "the main funnel"
         )
     if finding.doubts:
         return Verdict(
@@ -169,6 +181,6 @@ instrument = Instrument(
     "many long branches that meet only high up, and a double funnel's two trunks.",
     judged="Info: one funnel or several, among the minima found and by the ways found between them, which "
     "are upper bounds. One minimum has no tree (info). Unsure with a doubt: minima that no way joins, all "
-    "energies equal, or what `barriers` doubts. The chapter's word is that of `funnel`.",
+    "energies equal, or bounds of `barriers` that still fall. The chapter's word is that of `funnel`.",
     calibrations=calibrations,
 )
