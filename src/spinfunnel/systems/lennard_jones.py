@@ -76,13 +76,10 @@ class LennardJones(Smooth, Moves, Metric):
 
     def hvp(self, x: Array, v: Array) -> Array:
         """Give the Hessian times v, (batch, N, 3)."""
-        d, dv = x[:, :, None] - x[:, None], v[:, :, None] - v[:, None]
-        square = np.einsum("bijk,bijk->bij", d, d)
-        square[:, np.arange(self.atoms), np.arange(self.atoms)] = np.inf
-        first = 24 * square**-4 - 48 * square**-7  # twice the derivative of u in r^2
-        second = 8 * (84 * square**-8 - 24 * square**-5)  # four times the second
-        along = second * np.einsum("bijk,bijk->bij", d, dv)
-        return np.asarray((along[..., None] * d + first[..., None] * dv).sum(axis=2))
+        x, v = np.ascontiguousarray(x, dtype=np.float64), np.ascontiguousarray(v, dtype=np.float64)
+        bent = np.zeros_like(x)
+        compiled(bend)(x, v, bent)
+        return bent
 
     def random(self, batch: int, seed: int) -> Array:
         """Draw x (batch, N, 3) evenly in the ball, atom by atom, none within 0.8 of those before it."""
@@ -202,6 +199,25 @@ def clusters(x: Any, energies: Any, gradients: Any) -> None:
     work = np.empty((7, x.shape[1]))
     for b in range(x.shape[0]):
         energies[b] = cluster(x[b], gradients[b], work)
+
+
+def bend(x: Any, v: Any, bent: Any) -> None:
+    """Add the Hessian times v to `bent`, all (batch, N, 3)."""
+    for b in range(x.shape[0]):
+        for i in range(x.shape[1]):
+            for j in range(i):
+                d0, d1, d2 = x[b, i, 0] - x[b, j, 0], x[b, i, 1] - x[b, j, 1], x[b, i, 2] - x[b, j, 2]
+                v0, v1, v2 = v[b, i, 0] - v[b, j, 0], v[b, i, 1] - v[b, j, 1], v[b, i, 2] - v[b, j, 2]
+                inverse = 1.0 / (d0 * d0 + d1 * d1 + d2 * d2)
+                four = inverse * inverse * inverse * inverse
+                first = 24 * four - 48 * four * inverse * inverse * inverse  # twice u' in r^2
+                along = (672 * four * four - 192 * four * inverse) * (d0 * v0 + d1 * v1 + d2 * v2)  # 4 u''
+                bent[b, i, 0] += along * d0 + first * v0
+                bent[b, i, 1] += along * d1 + first * v1
+                bent[b, i, 2] += along * d2 + first * v2
+                bent[b, j, 0] -= along * d0 + first * v0
+                bent[b, j, 1] -= along * d1 + first * v1
+                bent[b, j, 2] -= along * d2 + first * v2
 
 
 def aligned(x: Array, y: Array, turns: Array) -> Array:
