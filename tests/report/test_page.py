@@ -63,8 +63,8 @@ def test_the_data_is_enough_to_draw(html):
         for series in panel["series"]
     }
     assert kinds == {"step", "line", "vline", "scatter"}
-    assert first["wide"][0]["series"][1]["names"] == [visible(name) for name in HOSTILE]
-    assert first["wide"][0]["series"][1]["y"][5] is None
+    assert first["wide"][0][0]["series"][1]["names"] == [visible(name) for name in HOSTILE]
+    assert first["wide"][0][0]["series"][1]["y"][5] is None
     assert first["layers"]["cells"]["alpha"][5] is None
     assert [c["low"] for c in first["layers"]["columns"] if c["key"] == "alpha"] == ["alpha_low"]
     heights = first["panels"]["0"][0]["series"][0]["y"]

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from spinfunnel.core import BadInput, Finding, Image, Series
+from spinfunnel.core import Array, Axis, BadInput, Finding, Image, Series
 from spinfunnel.report.layers import outcomes
 from spinfunnel.report.panels import INKS, Panel, counted, extent, inks, panels, whole_numbers
 from spinfunnel.report.tables import slug
@@ -51,7 +51,11 @@ STYLE: dict[str, Any] = {
     "svg.hashsalt": "spinfunnel",
 }
 
-#: A legend of two lines or more stands above the picture, three entries a line if none is longer than this.
+#: Edges and grids of a picture in space.
+THIN = "#d5d4d0"
+
+#: A legend of two lines or more stands above the picture, three entries a line if none is longer than this,
+#: four if none is longer than half of it.
 SHORT = 16
 
 #: The colours of points that stand for judged rows.
@@ -116,33 +120,75 @@ def _judged(found: Finding) -> dict[str, str]:
 
 
 def _draw(figure: Any, panel: Panel, data: frozenset[str], judged: dict[str, str]) -> None:
-    solid = any(one.kind in ("surface", "scatter3d") for one in panel.series)
     labels = {one.label for one in panel.series if one.label}
-    in_line = 3 if max(map(len, labels), default=0) <= SHORT else 2
+    longest = max(map(len, labels), default=0)
+    in_line = 4 if longest <= SHORT / 2 else 3 if longest <= SHORT else 2
     lines = -(-len(labels) // in_line)
     above = 0.07 * lines if lines > 1 and not panel.row else 0.0
-    axes = figure.add_axes((0.17, 0.18, 0.80, 0.73 - above), projection="3d" if solid else None)
+    if panel.solid:
+        axes = figure.add_axes((0.0, 0.07, 0.92, 0.95 - 0.06 * lines), projection="3d")
+    else:
+        floor = 0.18 if panel.axes[0].label else 0.05
+        axes = figure.add_axes((0.17, floor, 0.80, 0.91 - floor - above))
     for series, ink in zip(panel.series, inks(panel, data), strict=True):
-        _series(axes, series, INKS[ink], judged)
+        _series(axes, series, INKS[ink], judged, panel)
     for which, (letter, axis) in enumerate(zip("xyz", panel.axes, strict=False)):
-        getattr(axes, f"set_{letter}label")(plain(axis.label))
-        if not solid:
+        limits = extent(panel, which)
+        if not panel.solid and limits:
             getattr(axes, f"set_{letter}scale")(axis.scale)
-            if axis.scale == "log":
-                _few_decades(getattr(axes, f"{letter}axis"), extent(panel, which))
-            elif letter == "x":
-                axes.locator_params(axis="x", nbins=6)
-            if whole_numbers(panel, which):
-                getattr(axes, f"{letter}axis").get_major_locator().set_params(integer=True)
-            if limits := extent(panel, which):
-                getattr(axes, f"set_{letter}lim")(limits)
+        if limits and (panel.solid or letter != "z"):
+            getattr(axes, f"set_{letter}lim")(limits)
+        if panel.solid or letter != "z":
+            _ticks(axes, letter, axis, limits, whole=whole_numbers(panel, which))
+    if panel.solid:
+        _space(axes)
+    elif (wide := axes.yaxis.get_tightbbox()) and wide.x0 < 0:  # long numbers push the label off the paper
+        beyond = wide.x0 / figure.bbox.width - 0.01
+        axes.set_position((0.17 - beyond, floor, 0.80 + beyond, 0.91 - floor - above))
     if panel.row:
         axes.set_title(
             plain(panel.row if len(panel.row) <= 60 else f"{panel.row[:30]}…{panel.row[-29:]}"), loc="left"
         )
     if axes.get_legend_handles_labels()[1]:
         beside: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0, 1.01), "ncols": in_line}
-        axes.legend(**(beside | {"columnspacing": 1.0} if above else {}))
+        if panel.solid:
+            beside |= {
+                "loc": "upper left",
+                "bbox_to_anchor": (0.03, 0.99),
+                "bbox_transform": figure.transFigure,
+            }
+        axes.legend(**(beside | {"columnspacing": 1.0} if above or panel.solid else {}))
+
+
+def _ticks(axes: Any, letter: str, axis: Axis, limits: tuple[float, float] | None, *, whole: bool) -> None:
+    """Label an axis; one without a label has nothing to say, and is left out."""
+    solid, drawn = axes.name == "3d", getattr(axes, f"{letter}axis")
+    if not axis.label:
+        drawn.set_ticks([])
+        if not solid:
+            axes.spines[{"x": "bottom", "y": "left"}[letter]].set_visible(False)
+        return
+    getattr(axes, f"set_{letter}label")(plain(axis.label))
+    if axis.scale == "log" and not solid:
+        _few_decades(drawn, limits)
+    elif solid or letter == "x":
+        axes.locator_params(axis=letter, **({"nbins": 4, "prune": "both"} if solid else {"nbins": 6}))
+    if whole:
+        drawn.get_major_locator().set_params(integer=True)
+
+
+def _space(axes: Any) -> None:
+    """Look from the side, so that what is low is seen to be low, past walls that are hardly there."""
+    axes.view_init(elev=14, azim=-58)
+    axes.set_box_aspect((1, 1, 0.85), zoom=1.13)
+    for drawn in (axes.xaxis, axes.yaxis, axes.zaxis):
+        drawn.set_pane_color((1, 1, 1, 0))
+        drawn.line.set(color=THIN, lw=0.5)
+        drawn._axinfo["grid"].update(color=THIN, linewidth=0.35)
+        drawn._axinfo["tick"].update(inward_factor=0.0, outward_factor=0.12)
+    axes.tick_params(pad=-2, labelsize=6)
+    axes.xaxis.labelpad = axes.yaxis.labelpad = -8
+    axes.zaxis.labelpad = -5
 
 
 def _few_decades(axis: Any, limits: tuple[float, float] | None) -> None:
@@ -156,7 +202,7 @@ def _few_decades(axis: Any, limits: tuple[float, float] | None) -> None:
     axis.set_minor_formatter(NullFormatter())
 
 
-def _series(axes: Any, series: Series, ink: str, judged: dict[str, str]) -> None:
+def _series(axes: Any, series: Series, ink: str, judged: dict[str, str], panel: Panel) -> None:
     label = plain(series.label) or "_"
     x, y = np.asarray(series.x, dtype=float), np.asarray(series.y, dtype=float)
     if series.kind == "step":
@@ -166,24 +212,63 @@ def _series(axes: Any, series: Series, ink: str, judged: dict[str, str]) -> None
         axes.fill_between(x, series.low, series.high, color=ink, alpha=0.22, lw=0, label=label)
         axes.plot(x, y, color=ink, lw=0.8, ls=":")
     elif series.kind == "scatter":
-        shades = [OUTCOME_INKS.get(judged.get(name, ""), ink) for name in series.names] or ink
-        if series.low is not None or series.high is not None:
-            low = y if series.low is None else np.asarray(series.low, dtype=float)
-            high = y if series.high is None else np.asarray(series.high, dtype=float)
-            axes.vlines(x, low, high, color=shades, alpha=0.5, lw=0.7)
-        axes.scatter(
-            x, y, c=shades, s=9 if len(x) < 60 else 5, lw=0, label="_" if series.names else label, zorder=3
-        )
+        rows = any(name in judged for name in series.names)
+        shades = [OUTCOME_INKS.get(judged.get(name, ""), ink) for name in series.names] if rows else ink
+        _bars(axes, series, x, y, shades)
+        axes.scatter(x, y, c=shades, s=9 if len(x) < 60 else 5, lw=0, label="_" if rows else label, zorder=3)
     elif series.kind == "vline":
         for at in x:
             axes.axvline(at, color=ink, lw=0.9, ls="--", label=label)
             label = "_"
     elif series.kind == "scatter3d":
-        axes.scatter(x, y, series.z, c=ink, s=4, label=label)
+        z = np.asarray(series.z, dtype=float)
+        if all(one.kind != "surface" for one in panel.series):
+            _threads(axes, np.stack([x, y, z], axis=1), extent(panel, 2), ink)
+        axes.scatter(x, y, z, c=ink, s=7 if len(x) < 60 else 4, lw=0, depthshade=False, label=label)
     elif series.kind == "surface":
-        axes.plot_surface(*np.meshgrid(x, y), np.asarray(series.z, dtype=float), cmap="cividis", lw=0)
-    else:  # line, tree
-        axes.plot(x, y, color=ink, lw=0.7 if series.kind == "tree" else 1.2, label=label)
+        _surface(axes, x, y, np.asarray(series.z, dtype=float), veiled=len(panel.series) > 1)
+    elif series.kind == "tree":
+        axes.plot(x, y, color=ink, lw=0.6, solid_capstyle="butt", solid_joinstyle="miter", label=label)
+    else:
+        _bars(axes, series, x, y, ink)
+        dots = "o" if (series.low is not None or series.high is not None) and len(x) < 60 else ""
+        axes.plot(x, y, color=ink, lw=1.2, marker=dots, ms=2.6, mew=0, label=label)
+
+
+def _threads(axes: Any, points: Array, limits: tuple[float, float] | None, ink: str) -> None:
+    """Hang points (n, 3) on threads, so that it is seen where they are in the plane."""
+    from mpl_toolkits.mplot3d.art3d import Line3DCollection
+
+    if limits:
+        tops = np.column_stack([points[:, :2], np.full(len(points), limits[1])])
+        axes.add_collection3d(
+            Line3DCollection(np.stack([tops, points], axis=1), colors=ink, lw=0.4, alpha=0.25)
+        )
+
+
+def _surface(axes: Any, x: Array, y: Array, z: Array, *, veiled: bool) -> None:
+    """Draw z (m, n) over x (n,) and y (m,), with a hole where a corner is not finite."""
+    from matplotlib import colormaps
+    from mpl_toolkits.mplot3d.art3d import Poly3DCollection
+
+    corners = np.stack([*np.meshgrid(x, y), z], axis=2)
+    cells = np.stack([corners[:-1, :-1], corners[:-1, 1:], corners[1:, 1:], corners[1:, :-1]], axis=2)
+    cells = cells.reshape(-1, 4, 3)
+    cells = cells[np.isfinite(cells).all(axis=(1, 2))]
+    if len(cells):
+        height = cells[:, :, 2].mean(axis=1)
+        shades = colormaps["cividis"]((height - height.min()) / (np.ptp(height) or 1.0))
+        shades[:, 3] = 0.35 if veiled else 1.0
+        edges = "none" if veiled else shades
+        axes.add_collection3d(Poly3DCollection(cells, facecolors=shades, edgecolors=edges, lw=0.2, zorder=0))
+
+
+def _bars(axes: Any, series: Series, x: Array, y: Array, ink: Any) -> None:
+    if series.low is None and series.high is None:
+        return
+    low = y if series.low is None else np.asarray(series.low, dtype=float)
+    high = y if series.high is None else np.asarray(series.high, dtype=float)
+    axes.vlines(x, low, high, color=ink, alpha=0.5, lw=0.7)
 
 
 def _picture(figure: Any, image: Image) -> None:

@@ -24,6 +24,7 @@ from spinfunnel.report.panels import (
     extent,
     inks,
     panels,
+    side_by_side,
     thin,
     whole_numbers,
 )
@@ -270,7 +271,7 @@ def _finding(name: str, found: Finding, id: str) -> dict[str, Any]:
     return {
         "id": id,
         "name": visible(name),
-        "wide": [_panel(one, data) for one in drawn.get("", ())],
+        "wide": [[_panel(one, data) for one in group] for group in side_by_side(drawn.get("", ()))],
         "layers": _table(table, sparks(found), 26 if pictures else 44) if table else None,
         "others": {
             visible(other): _table(found.tables[other]) for other in found.tables if other != "layers"
@@ -325,12 +326,13 @@ def _cells(column: Any) -> list[Any]:
 def _panel(panel: Panel, data: frozenset[str]) -> dict[str, Any]:
     return {
         "title": visible(panel.title),
+        "solid": panel.solid,
         "axes": [
             {
                 "label": visible(axis.label),
                 "log": axis.scale == "log",
                 "whole": whole_numbers(panel, i),
-                "range": extent(panel, i) if i < 2 else None,
+                "range": extent(panel, i),
             }
             for i, axis in enumerate(panel.axes)
         ],

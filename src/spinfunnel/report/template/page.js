@@ -47,7 +47,12 @@ for (const finding of report.findings) {
   const at = new Map(finding.layers?.names.map((name, i) => [name, i]));
   const show = (name) => at.has(name) && tables.get(finding.id)?.show(at.get(name));
   const outcomeOf = (name) => finding.layers?.outcomes?.[at.get(name)];
-  host.querySelector(".wide").append(...finding.wide.map((panel) => makePlot(panel, { outcomeOf, onpick: show })));
+  host.querySelector(".wide").append(...finding.wide.map((group) => {
+    const made = group.map((panel) => makePlot(panel, { outcomeOf, onpick: show }));
+    if (made.length === 1) return made[0];
+    turnTogether(made.map((one) => one.querySelector(".plot")));
+    return element("div", { class: "compared" }, ...made);
+  }));
   host.querySelector(".images").append(...finding.images.map(paint));
   const drawn = Object.keys(finding.panels).length > 0;
   if (finding.layers && !drawn) {

@@ -12,10 +12,29 @@ const faint = (hex, alpha) => hex + Math.round(255 * alpha).toString(16).padStar
 // Plotly reads a little HTML in its texts: a name may hold some that is not ours.
 const literal = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 
+// The same view of everything drawn in space: from the side, so that what is low is seen to be low.
+const camera = (far) => ({ eye: { x: 1.12 * far, y: -1.54 * far, z: 0.42 * far }, center: { x: 0, y: 0, z: -0.18 } });
+const hasSpace = (() => {
+  const canvas = document.createElement("canvas");
+  return Boolean(canvas.getContext("webgl2") ?? canvas.getContext("webgl"));
+})();
+
+// What is left of a picture in space where nothing can be drawn there: its points, seen from the side.
+function fromTheSide(panel) {
+  const series = panel.series.filter((one) => one.kind === "scatter3d").map((one) => ({ ...one, kind: "scatter", y: one.z, low: null, high: null }));
+  return { ...panel, solid: false, series, axes: [panel.axes[0], panel.axes[2]] };
+}
+
 function traces(panel, outcomeOf) {
   const inks = report.inks[isDark() ? "dark" : "light"];
   const logY = panel.axes[1]?.log;
   const floor = logY ? (panel.axes[1].range?.[0] ?? 1e-12) / 10 : 0;
+  // Points in space stand before a surface that is seen through, or hang on threads: the more, the fainter.
+  const points = panel.series.filter((series) => series.kind === "scatter3d").reduce((sum, series) => sum + series.x.length, 0);
+  const stems = panel.series.some((series) => series.kind === "surface") ? 0 : Math.min(0.35, Math.max(0.12, 30 / points));
+  const judged = (series) => series.names.some((name) => outcomeOf(name));
+  const bars = (series, ink) => (series.low || series.high) && { type: "data", symmetric: false, thickness: 1, width: 0, color: faint(ink, 0.55),
+    array: series.y.map((y, i) => (series.high?.[i] ?? y) - y), arrayminus: series.y.map((y, i) => y - (series.low?.[i] ?? y)) };
   return panel.series.flatMap((series) => {
     const ink = inks[series.ink];
     const common = { name: literal(series.label), legendgroup: series.label, showlegend: Boolean(series.label),
@@ -41,35 +60,56 @@ function traces(panel, outcomeOf) {
           line: { color: ink, width: 1.25, dash: "dot" } }];
       }
       case "scatter": {
-        const named = series.names.length > 0;
-        const fills = named && series.names.map((name) => colour(outcomeOf(name) || "soft"));
+        // Points that stand for judged rows have the colours of the outcomes, and a click picks the row.
+        const rows = judged(series), named = series.names.length > 0;
+        const fills = rows ? series.names.map((name) => colour(outcomeOf(name) || "soft")) : ink;
         const some = series.x.length < 60;
-        const trace = { ...common, type: "scatter", mode: "markers", x: series.x, y: series.y,
-          marker: { color: named ? fills : ink, size: named ? 7 : some ? 6 : 4, opacity: named ? 0.9 : 0.8, line: { width: 0 } } };
+        const trace = { ...common, type: "scatter", mode: "markers", x: series.x, y: series.y, error_y: bars(series, rows ? colour("soft") : ink),
+          marker: { color: fills, size: rows ? 7 : some ? 6 : 4, opacity: rows ? 0.9 : 0.8, line: { width: 0 } } };
         if (named) {
           trace.text = series.names.map(literal);
-          trace.customdata = series.names;
           trace.hovertemplate = `<b>%{text}</b><br>%{x:.4g}, %{y:.4g}<extra></extra>`;
+        }
+        if (rows) {
+          trace.customdata = series.names;
           trace.showlegend = false;
         }
-        if (series.high || series.low) trace.error_y = { type: "data", symmetric: false, thickness: 1, width: 0, color: faint(named ? colour("soft") : ink, 0.55),
-          array: series.y.map((y, i) => (series.high?.[i] ?? y) - y), arrayminus: series.y.map((y, i) => y - (series.low?.[i] ?? y)) };
         return [trace];
       }
       case "vline":
         // The line itself is a shape, so that it is as tall as the picture; this is its entry in the legend.
         return [{ ...common, type: "scatter", mode: "lines", x: [null], y: [null], line: { color: ink, width: 1.25, dash: "dash" } }];
-      case "scatter3d":
-        return [{ ...common, type: "scatter3d", mode: "markers", x: series.x, y: series.y, z: series.z, marker: { color: ink, size: 3 }, hovertemplate: null }];
+      case "scatter3d": {
+        const text = series.names.length ? series.names.map(literal) : undefined;
+        const z = literal(panel.axes[2]?.label ?? "z");
+        const dots = { ...common, type: "scatter3d", mode: "markers", x: series.x, y: series.y, z: series.z, text,
+          marker: { color: ink, size: series.x.length < 60 ? 4 : 3, opacity: 0.95, line: { width: 0 } },
+          hovertemplate: `${text ? "<b>%{text}</b><br>" : ""}${z} %{z:.5g}<extra>${literal(series.label)}</extra>` };
+        if (!stems) return [dots];
+        const top = panel.axes[2]?.range?.[1] ?? Math.max(...series.z);
+        const along = (values) => values.flatMap((value) => [value, value, null]);
+        return [{ ...common, type: "scatter3d", mode: "lines", x: along(series.x), y: along(series.y), z: series.z.flatMap((z) => [top, z, null]),
+          line: { color: ink, width: 2 }, opacity: stems, showlegend: false, hoverinfo: "skip", hovertemplate: null }, dots];
+      }
       case "surface":
-        return [{ ...common, type: "surface", x: series.x, y: series.y, z: series.z, showscale: false, colorscale: "Cividis", hovertemplate: null }];
-      default: // line, tree
-        return [{ ...common, type: "scatter", mode: "lines", x: series.x, y: series.y, line: { color: ink, width: series.kind === "tree" ? 1 : 2 } }];
+        if (!series.z.flat().some(Number.isFinite)) return [];
+        return [{ ...common, type: "surface", x: series.x, y: series.y, z: series.z, showscale: false, colorscale: "Cividis", opacity: points ? 0.4 : 1,
+          contours: { z: { show: true, usecolormap: !points, color: colour("soft"), width: 1 } }, lighting: { specular: 0.05, roughness: 0.9 },
+          ...(points ? { hoverinfo: "skip", hovertemplate: null } : { hovertemplate: "%{x:.4g}, %{y:.4g}<br>%{z:.5g}<extra></extra>" }) }];
+      default: { // line, tree
+        const tree = series.kind === "tree", ends = bars(series, ink);
+        const trace = { ...common, type: "scatter", mode: ends && series.x.length < 60 ? "lines+markers" : "lines", x: series.x, y: series.y, error_y: ends || undefined,
+          marker: { size: 6 }, line: { color: ink, width: tree ? 1.25 : 2 } };
+        if (series.names.length) trace.text = series.names.map(literal);
+        if (tree) trace.hovertemplate = `${series.names.length ? "<b>%{text}</b><br>" : ""}%{y:.5g}<extra>${literal(series.label)}</extra>`;
+        return [trace];
+      }
     }
   });
 }
 
 function axis(spec) {
+  if (!spec.label) return { range: spec.range, visible: false }; // only the order along it means something
   const log = spec.log;
   const range = spec.range?.map((end) => (log ? Math.log10(end) : end));
   const decades = log && range ? range[1] - range[0] : 0;
@@ -84,32 +124,36 @@ function axis(spec) {
   };
 }
 
-function space(flat) {
-  return { title: flat?.title, gridcolor: colour("line"), color: colour("soft"), zeroline: false, showbackground: false };
+function space(spec) {
+  const { title, type, range } = axis(spec ?? { label: "" });
+  const bare = !spec?.label;
+  return { title: bare ? { text: "" } : { ...title, font: { size: 11 } }, type, range, nticks: 5, showticklabels: !bare, ticks: "", tickfont: { size: 10, color: colour("soft") },
+    gridcolor: colour("line"), linecolor: colour("line"), showline: true, zeroline: false, showspikes: false, showbackground: false };
 }
 
-function layout(panel) {
+function layout(panel, width) {
   const inks = report.inks[isDark() ? "dark" : "light"];
   const lines = panel.series.filter((series) => series.kind === "vline");
-  const [x, y, z] = panel.axes.map(axis);
   const font = { family: getComputedStyle(document.body).fontFamily, size: 12, color: colour("ink") };
-  const solid = panel.series.some((series) => ["scatter3d", "surface"].includes(series.kind));
+  const [x, y, z] = panel.solid ? [0, 1, 2].map((which) => space(panel.axes[which])) : panel.axes.map(axis);
   return {
-    ...(solid ? { scene: { xaxis: space(x), yaxis: space(y), zaxis: space(z), aspectmode: "cube",
-      camera: { eye: { x: 1.6, y: 1.6, z: 0.9 } } } } : { xaxis: x, yaxis: y }),
+    ...(panel.solid ? { scene: { xaxis: x, yaxis: y, zaxis: z, aspectmode: "manual", aspectratio: { x: 1, y: 1, z: 0.85 }, camera: camera(width < 420 ? 1.25 : 1), dragmode: "turntable" } } : { xaxis: x, yaxis: y }),
+    uirevision: "kept", // a change of colours leaves the view as it was turned
     shapes: lines.flatMap((series) => series.x.map((at) => ({ type: "line", x0: at, x1: at, y0: 0, y1: 1, yref: "paper", layer: "above",
       line: { color: inks[series.ink], width: 1.25, dash: "dash" } }))),
-    margin: { l: 52, r: 8, t: 8, b: 40 }, font, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
-    legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom", font: { size: 11 }, bgcolor: "rgba(0,0,0,0)" },
+    margin: panel.solid ? { l: 0, r: 0, t: 0, b: 0 } : { l: 52, r: 8, t: 8, b: 40 },
+    font, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
+    legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom", font: { size: panel.solid ? 10 : 11 }, bgcolor: "rgba(0,0,0,0)",
+      itemsizing: "constant" },
     hoverlabel: { bgcolor: colour("card"), bordercolor: colour("line"), font: { ...font, size: 12 }, namelength: -1 },
     modebar: { bgcolor: "rgba(0,0,0,0)", color: colour("soft"), activecolor: colour("ink") },
-    hovermode: "closest", dragmode: "zoom",
+    hovermode: "closest", dragmode: panel.solid ? "turntable" : "zoom",
   };
 }
 
 // A model is its owner's: nothing here may send a figure anywhere.
 const CONFIG = { displaylogo: false, showSendToCloud: false, showEditInChartStudio: false, responsive: true, plotlyServerURL: "", topojsonURL: "",
-  modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"], toImageButtonOptions: { format: "svg" } };
+  modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d", "resetCameraLastSave3d", "hoverClosest3d"], toImageButtonOptions: { format: "svg" } };
 
 const seen = new IntersectionObserver((entries) => {
   for (const entry of entries) if (entry.isIntersecting) {
@@ -118,21 +162,45 @@ const seen = new IntersectionObserver((entries) => {
   }
 }, { rootMargin: "300px" });
 
-function makePlot(panel, { outcomeOf = () => "", onpick = null } = {}) {
-  const node = element("div", { role: "img", "aria-label": panel.title });
+function makePlot(wanted, { outcomeOf = () => "", onpick = null } = {}) {
+  const panel = wanted.solid && !hasSpace ? fromTheSide(wanted) : wanted;
+  const node = element("div", { class: "plot", role: "img", "aria-label": panel.title });
   let listening = false;
   node.draw = () => {
-    Plotly.react(node, traces(panel, outcomeOf), layout(panel), { ...CONFIG, toImageButtonOptions: { format: "svg", filename: panel.title } });
-    if (onpick && !listening) node.on("plotly_click", (event) => onpick(event.points[0].customdata));
+    Plotly.react(node, traces(panel, outcomeOf), layout(panel, node.clientWidth), { ...CONFIG, toImageButtonOptions: { format: "svg", filename: panel.title } });
+    if (!listening) {
+      if (onpick) node.on("plotly_click", ({ points: [point] }) => point.customdata && onpick(point.customdata));
+      if (panel.solid) node.on("plotly_relayout", (change) => change["scene.camera"] && node.turned?.(change["scene.camera"]));
+    }
     listening = true;
   };
+  if (panel.solid) {
+    // The wheel turns the page, and zooms only what was taken hold of.
+    let held = false;
+    node.addEventListener("pointerdown", () => { held = true; });
+    node.addEventListener("pointerleave", () => { held = false; });
+    node.addEventListener("wheel", (event) => held || event.stopPropagation(), { capture: true, passive: true });
+  }
   plots.add(node);
   seen.observe(node);
-  return element("figure", { class: "panel" }, element("h4", {}, panel.title), node);
+  const kind = wanted.solid ? "solid" : panel.series.some((series) => series.kind === "tree") ? "branching" : "";
+  const flat = panel === wanted ? [] : [element("p", { class: "note" }, "This is a picture in space, seen from the side: this browser has no WebGL to draw it.")];
+  return element("figure", { class: `panel ${kind}` }, element("h4", {}, panel.title), node, ...flat);
+}
+
+// Pictures that are compared are looked at from the same side, whichever of them is turned.
+function turnTogether(nodes) {
+  for (const node of nodes) node.turned = (camera) => {
+    for (const other of nodes) {
+      const scene = other._fullLayout?.scene;
+      const asked = scene && JSON.stringify(scene.camera.eye) !== JSON.stringify(camera.eye); // else it is its own echo
+      if (asked) Plotly.relayout(other, { "scene.camera": camera });
+    }
+  };
 }
 
 function forget(host) {
-  for (const node of host.querySelectorAll(".panel > div")) {
+  for (const node of host.querySelectorAll(".panel > .plot")) {
     plots.delete(node);
     seen.unobserve(node);
     Plotly.purge(node);
