@@ -40,6 +40,7 @@ def test_the_systems_own_native_state_is_used_unless_hidden_or_replaced(tmp_path
     assert said("system:wishart", size=16).startswith("native state: planted, the lowest: H is a sum of")
     assert said("system:lj13") == "native state: the system's own; its energy is -44.32680142"
     assert said("system:sk", size=16) == "native state: none; --native FILE gives one"
+    assert said("system:sk", size=16, native="none") == "native state: none"
     hidden = subject_of("system:wishart", size=16, seed=2, native="none")
     assert hidden.native is None
     assert "native" not in hidden.supplies

@@ -178,7 +178,8 @@ def _of_system(
     """Say whose native state is used. One given as an array is in this process's memory only."""
     state, whose = None, "none; --native FILE gives one"
     if isinstance(native, str) and native == "none":
-        whose, origin = "hidden by --native none", origin and (*origin, "none")
+        whose = "hidden by --native none" if isinstance(system, Native) else "none"
+        origin = origin and (*origin, native)
     elif isinstance(native, str | Path):
         state, whose = state_of(system, read_configuration(native), str(native)), f"given in {native}"
         origin = origin and (*origin, str(Path(native).absolute()))
