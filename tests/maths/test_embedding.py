@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from spinfunnel.core import BadInput
-from spinfunnel.maths.embedding import calibrations, classical_scaling
+from spinfunnel.maths.embedding import azimuthal, calibrations, classical_scaling
 
 
 def distances(points):
@@ -61,6 +61,17 @@ def test_distances_of_no_space_are_drawn_all_the_same():
     found = classical_scaling(np.array([[0, 1, 5], [1, 0, 1], [5, 1, 0.0]]))
     assert 0 < found.kept < 1
     assert np.isfinite(found.points).all()
+
+
+def test_a_map_has_exact_distances_from_its_centre_and_keeps_neighbours_together():
+    rng = np.random.default_rng(4)
+    two = np.concatenate([rng.normal(5, 0.1, (10, 3)), rng.normal(-5, 0.1, (10, 3)), np.zeros((1, 3))])
+    found = azimuthal(distances(two), 20)
+    np.testing.assert_allclose(np.hypot(*found.points.T), np.linalg.norm(two, axis=1), atol=1e-12)
+    assert distances(found.points)[:10, :10].max() < 1 < distances(found.points)[:10, 10:20].min()
+    drawn, asked = distances(found.points), distances(two)
+    assert found.stress == pytest.approx(np.sqrt(((drawn - asked) ** 2).sum() / (asked**2).sum()))
+    assert azimuthal(np.zeros((1, 1)), 0).points.tolist() == [[0, 0]]
 
 
 @pytest.mark.parametrize("bad", [np.zeros((2, 3)), np.zeros(4), np.array([[0, np.nan], [np.nan, 0]])])

@@ -1,4 +1,4 @@
-"""Points in a plane that are as far apart as things are unlike: classical scaling of distances.
+"""Points in a plane that are as far apart as things are unlike: scaling of distances, and maps about one.
 
 Sources: Torgerson, Psychometrika 17 (1952) 401; Gower, Biometrika 53 (1966) 325.
 """
@@ -67,9 +67,35 @@ def classical_scaling(distances: Array, dimensions: int = 2) -> Embedding:
         x = np.sqrt(length) * directions[:, k]
         first = x[np.abs(x) >= np.abs(x).max() / 2][0]
         points[:, k] = x * np.sign(first)
+    return Embedding(points, float(held.sum() / np.abs(lengths).sum()), _stress(points, d))
+
+
+def azimuthal(distances: Array, centre: int) -> Embedding:
+    """Map M points about one of them, as the Earth about a pole: distances (M, M) from the centre are exact.
+
+    The directions are those in which classical scaling puts the points, about their mean: points that are
+    near each other lie in one direction. `kept` is that of the scaling; the stress is the map's.
+
+    >>> corners = np.array([[0, 3, 4], [3, 0, 5], [4, 5, 0]])
+    >>> np.hypot(*azimuthal(corners, centre=0).points.T).round(9)
+    array([0., 3., 4.])
+
+    Raises:
+        BadInput: if distances are not a square of finite numbers.
+    """
+    scaled = classical_scaling(distances)
+    if np.isnan(scaled.kept):
+        return scaled
+    d = np.asarray(distances, dtype=np.float64)
+    x, y = scaled.points.T
+    angle = np.arctan2(y, x)
+    points = d[centre, :, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    return Embedding(points, scaled.kept, _stress(points, d))
+
+
+def _stress(points: Array, asked: Array) -> float:
     drawn = np.sqrt(((points[:, None] - points) ** 2).sum(axis=2))
-    stress = np.sqrt(((drawn - d) ** 2).sum() / (d**2).sum())
-    return Embedding(points, float(held.sum() / np.abs(lengths).sum()), float(stress))
+    return float(np.sqrt(((drawn - asked) ** 2).sum() / (asked**2).sum()))
 
 
 def _points(seed: int) -> Iterable[CalibrationRow]:
