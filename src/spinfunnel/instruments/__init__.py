@@ -21,6 +21,7 @@ NAMES: tuple[str, ...] = (
     "thermodynamics",
     "overlaps",
     "density_of_states",
+    "folding",
 )
 
 

@@ -221,10 +221,9 @@ instrument = Instrument(
     "Tf > Tg. Whether it is found is another question, which Tf/Tg does not answer: random energies "
     "with a native state far below have a high ratio, and nothing leads there.",
     judged="Reported (info), and it never votes. Decoys are minima met on the way whose overlap with the "
-    "native state is at most 0.8; the replica that found the best is compared with the best of all others. S0 "
-    "is N ln 2 of spins, and of lattice chains the logarithm of the number of walks, less symmetry; it "
-    "is a poor guess where the spectrum is bounded or skewed, and a skewness above 0.5 is said. Unsure "
-    "if a state was found below the native state, or it is no minimum, or all random states have one "
-    "energy.",
+    "native state is at most 0.8; the replica that found the best is compared with the best of all others. "
+    "S0 is N ln 2 of spins, and of lattice chains the logarithm of the number of walks, less symmetry; it is "
+    "a poor guess where the spectrum is bounded or skewed, and a skewness above 0.5 is said. Unsure if a state "
+    "was found below the native state, or it is no minimum, or all random states have one energy.",
     calibrations=calibrations,
 )
