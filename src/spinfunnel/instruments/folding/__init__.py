@@ -223,7 +223,7 @@ instrument = Instrument(
     judged="Reported (info), and it never votes. Decoys are minima met on the way whose overlap with the "
     "native state is at most 0.8; the replica that found the best is compared with the best of all others. "
     "S0 is N ln 2 of spins, and of lattice chains the logarithm of the number of walks, less symmetry; it is "
-    "a poor guess where the spectrum is bounded or skewed, and a skewness above 0.5 is said. Unsure if a state "
-    "was found below the native state, or it is no minimum, or all random states have one energy.",
+    "a poor guess where the spectrum is bounded or skewed, and a skewness above 0.5 is said. Unsure if a "
+    "state lies below the native one, or that is no minimum, or all random states have one energy.",
     calibrations=calibrations,
 )
