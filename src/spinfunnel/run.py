@@ -113,11 +113,11 @@ HOW = {
     "system": "it looks at something with an energy: give system:NAME, see `spinfunnel list systems`, or a "
     "file of couplings",
     "native": "give a state with --native FILE (.npy, .npz, .json, or text with one spin, or place, a line)",
-    "anneals": "it anneals, for which spins coupled in pairs, moves, or a gradient must be stated",
+    "anneals": "it anneals what states couplings of pairs, moves or a gradient, as Pairwise, Moves or Smooth",
     "gradient": "it follows a gradient, which smooth systems have, such as system:lj13",
-    "couplings": "it looks at bonds, of coupled spins or of chains: give such a system, or a file of couplings",
-    "moves": "it samples by parallel tempering, for which spins coupled in pairs, or moves, must be stated",
-    "overlap": "the system does not say how alike two of its configurations are",
+    "couplings": "it looks at bonds of coupled spins or of chains: give one, or a file of couplings",
+    "moves": "it tempers what states couplings of pairs or moves, as Pairwise or Moves",
+    "overlap": "the system must state how alike two of its configurations are, as a Metric",
 }
 
 

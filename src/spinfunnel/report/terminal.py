@@ -219,14 +219,16 @@ def _failed(report: Report) -> list[RenderableType]:
 
 
 def _not_run(report: Report) -> list[RenderableType]:
-    lines: list[RenderableType] = []
+    """Say once what instruments that lack the same have in common."""
+    names: dict[tuple[str, str], list[str]] = {}
     for question, asked in QUESTIONS.items():
-        rows = [row for row in report.not_run if row["instrument"] and row["question"] == question]
-        if rows:
-            names = ", ".join(row["instrument"] for row in rows)
-            how = "; ".join(dict.fromkeys(row["how"] for row in rows))
-            lines.append(_hanging("not run", visible(f"{asked} {names}: {how}"), "dim"))
-    return lines
+        for row in report.not_run:
+            if row["instrument"] and row["question"] == question:
+                names.setdefault((asked, row["how"]), []).append(row["instrument"])
+    return [
+        _hanging("not run", visible(f"{asked} {', '.join(found)}: {how}"), "dim")
+        for (asked, how), found in names.items()
+    ]
 
 
 def _hanging(word: str, said: str, style: str) -> Any:
