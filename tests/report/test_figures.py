@@ -6,10 +6,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from report_example import make_report
 
 from spinfunnel.core import Axis, BadInput, Finding, Series
 from spinfunnel.report import Report
+from spinfunnel.report.figures import COLUMN, _draw
+from spinfunnel.report.panels import Panel
 
 
 def report_of(*series: Series) -> Report:
@@ -89,3 +93,76 @@ def test_the_users_settings_are_neither_used_nor_changed(tmp_path):
     with matplotlib.rc_context({"font.size": 30, "axes.facecolor": "red"}):
         assert report.figures(tmp_path / "b")[0].read_bytes() == first
         assert matplotlib.rcParams["font.size"] == 30
+
+
+def landscape_series(label="basin 1"):
+    """Ends of anneals as instruments give them: points in space, a veil over them, a tree, and A(τ)."""
+    rng = np.random.default_rng(4)
+    x, y = rng.normal(size=(2, 30))
+    grid = np.linspace(-2, 2, 12)
+    deep = np.add.outer(grid**2, grid**2)
+    deep[0, 0] = np.nan
+    space = (Axis("one way"), Axis("another"), Axis("energy per spin", low=-1.0, high=9.0))
+    x_tree, y_tree = np.array([0, 0, 0.5, np.nan, 1, 1, 0.5]), np.array([-1, 0, 0.5, np.nan, -0.5, 0, 0.5])
+    bare = (Axis(""), Axis("energy"))
+    times, overlap = 10.0 ** np.arange(1, 5), np.array([0.2, 0.4, 0.7, 0.9])
+    return (
+        Series(x, y, z=x**2 + y**2, label=label, axes=space, kind="scatter3d", panel="funnel"),
+        Series(x, y, z=x**2 + y**2, label=label, axes=space, kind="scatter3d", panel="veiled"),
+        Series(grid, grid, z=deep, axes=space, kind="surface", panel="veiled"),
+        Series(x_tree, y_tree, label=label, axes=bare, kind="tree", panel="tree"),
+        Series(
+            times, overlap, low=overlap - 0.1, high=overlap + 0.1, label=label,
+            axes=(Axis("cooling time", "log"), Axis("A", low=0.0, high=1.0)), panel="A",
+        ),
+    )  # fmt: skip
+
+
+def test_landscapes_on_paper(tmp_path):
+    texts = {
+        path.stem[2:]: "".join(ET.parse(path).getroot().itertext())
+        for path in report_of(*landscape_series("$x$<b>")).figures(tmp_path)
+    }
+    assert set(texts) == {"funnel", "veiled", "tree", "a"}
+    assert all("$x$<b>" in texts[panel] for panel in ("funnel", "veiled", "tree"))
+    assert "energy per spin" in texts["funnel"]
+    lines = {path.stem[2:]: path.read_text().count("<path") for path in tmp_path.iterdir()}
+    assert lines["veiled"] > 11 * 11 - 1 > lines["funnel"], "the cells of the surface, one of them a hole"
+
+
+def test_nothing_positive_on_a_logarithmic_axis(tmp_path):
+    zeros = Series(np.zeros(3), np.arange(3.0), axes=(Axis("x", "log"), Axis("y")), panel="p")
+    assert len(report_of(zeros).figures(tmp_path)) == 1
+
+
+def test_a_surface_with_nothing_in_it(tmp_path):
+    axes = (Axis("x"), Axis("y"), Axis("z"))
+    nothing = Series(np.arange(3.0), np.arange(3.0), z=np.full((3, 3), np.nan), axes=axes, kind="surface")
+    assert len(report_of(replace(nothing, panel="p")).figures(tmp_path)) == 1
+
+
+def drawn(*series: Series) -> Axes:
+    """The axes of one panel."""
+    figure = Figure(figsize=COLUMN)
+    _draw(figure, Panel("p", "", series), frozenset(), {})
+    return figure.axes[0]
+
+
+def test_an_axis_without_a_label_has_no_ticks():
+    tree = drawn(landscape_series()[3])
+    assert len(tree.get_xticks()) == 0
+    assert len(tree.get_yticks()) > 2
+    assert not tree.spines["bottom"].get_visible()
+
+
+def test_ends_of_axes_on_paper():
+    funnel, *_, cooling = landscape_series()
+    assert drawn(funnel).get_zlim() == (-1.0, 9.0)
+    assert drawn(cooling).get_ylim() == (0.0, 1.0)
+    assert drawn(cooling).get_xscale() == "log"
+
+
+def test_long_numbers_leave_the_label_on_the_paper():
+    y = np.linspace(-0.7, -0.615, 5)
+    axes = drawn(Series(y, y, axes=(Axis("x"), Axis("energy"))))
+    assert axes.yaxis.get_tightbbox().x0 >= 0

@@ -1,7 +1,8 @@
 import numpy as np
+import pytest
 
-from spinfunnel.core import Series
-from spinfunnel.report.panels import INKS, Panel, inks
+from spinfunnel.core import Axis, Series
+from spinfunnel.report.panels import DATA, INKS, NULL, Panel, extent, inks, side_by_side
 
 
 def panel(*kinds):
@@ -19,3 +20,53 @@ def test_the_first_of_each_kind_looks_the_same_in_every_panel():
     few, many = panel("line", "scatter"), panel("line", "line", "line", "line", "scatter")
     assert inks(few, frozenset())[0] == inks(many, frozenset())[0]
     assert inks(few, frozenset())[1] == inks(panel("scatter"), frozenset())[0]
+
+
+@pytest.mark.parametrize("kind", ["scatter3d", "tree"])
+def test_groups_have_the_colours_in_order_and_the_others_are_grey(kind):
+    x = np.arange(3.0)
+    labels = ["basin 1", "basin 2", "others", "basin 3", "basin 4", "basin 5", "basin 6"]
+    given = inks(
+        Panel("p", "", tuple(Series(x, x, z=x, label=one, kind=kind) for one in labels)), frozenset()
+    )
+    assert given == [2, 3, NULL, 4, 5, 6, 7]
+    assert max(given) == len(INKS) - 1
+
+
+def test_a_trunk_without_a_label_has_no_branchs_colour():
+    x = np.arange(3.0)
+    both = Panel("p", "", (Series(x, x, kind="tree"), Series(x, x, kind="tree", label="branch 1")))
+    assert inks(both, frozenset()) == [DATA, 2]
+
+
+def space(title, *, low=-1.0, high=1.0, kind="scatter3d"):
+    x = np.linspace(0, 0.5, 3)
+    axes = tuple(Axis(name, low=low, high=high) for name in "xyz")
+    return Panel(title, "", (Series(x, x, z=x, axes=axes, kind=kind),))
+
+
+def test_neighbours_of_one_fixed_scale_stand_side_by_side():
+    funnel, null, other = space("funnel"), space("null"), space("other", high=2.0)
+    groups = side_by_side([funnel, null, other, panel("line"), panel("line")])
+    assert [[one.title for one in group] for group in groups] == [["funnel", "null"], ["other"], ["p"], ["p"]]
+    half = space("half", high=None)
+    assert len(side_by_side([half, half])) == 2, "ends that follow the data differ between panels"
+
+
+def test_fixed_ends_are_the_ends():
+    assert [extent(space("p"), which) for which in range(3)] == [(-1.0, 1.0)] * 3
+    low, high = extent(space("p", low=None), 2)
+    assert low == pytest.approx(-0.03)
+    assert high == 1.0
+
+
+@pytest.mark.parametrize("ends", [(1.0, 1.0), (2.0, 1.0), (np.nan, 1.0), (-np.inf, np.inf)])
+def test_ends_that_are_none_leave_the_data_its_own(ends):
+    low, high = extent(space("p", low=ends[0], high=ends[1]), 2)
+    assert low < 0 < 0.5 < high < 1
+
+
+def test_a_logarithmic_axis_cannot_begin_at_zero():
+    axes = (Axis("x", "log", low=0.0, high=10.0), Axis("y"))
+    only = Panel("p", "", (Series(np.array([1.0, 2.0]), np.zeros(2), axes=axes),))
+    assert 0 < extent(only, 0)[0] < 1

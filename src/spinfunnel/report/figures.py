@@ -132,14 +132,12 @@ def _draw(figure: Any, panel: Panel, data: frozenset[str], judged: dict[str, str
         axes = figure.add_axes((0.17, floor, 0.80, 0.91 - floor - above))
     for series, ink in zip(panel.series, inks(panel, data), strict=True):
         _series(axes, series, INKS[ink], judged, panel)
-    for which, (letter, axis) in enumerate(zip("xyz", panel.axes, strict=False)):
-        limits = extent(panel, which)
-        if not panel.solid and limits:
-            getattr(axes, f"set_{letter}scale")(axis.scale)
-        if limits and (panel.solid or letter != "z"):
+    for which, (letter, axis) in enumerate(zip("xyz" if panel.solid else "xy", panel.axes, strict=False)):
+        if limits := extent(panel, which):
+            if not panel.solid:
+                getattr(axes, f"set_{letter}scale")(axis.scale)
             getattr(axes, f"set_{letter}lim")(limits)
-        if panel.solid or letter != "z":
-            _ticks(axes, letter, axis, limits, whole=whole_numbers(panel, which))
+        _ticks(axes, letter, axis, limits, whole=whole_numbers(panel, which))
     if panel.solid:
         _space(axes)
     elif (wide := axes.yaxis.get_tightbbox()) and wide.x0 < 0:  # long numbers push the label off the paper
@@ -150,14 +148,12 @@ def _draw(figure: Any, panel: Panel, data: frozenset[str], judged: dict[str, str
             plain(panel.row if len(panel.row) <= 60 else f"{panel.row[:30]}…{panel.row[-29:]}"), loc="left"
         )
     if axes.get_legend_handles_labels()[1]:
-        beside: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0, 1.01), "ncols": in_line}
-        if panel.solid:
-            beside |= {
-                "loc": "upper left",
-                "bbox_to_anchor": (0.03, 0.99),
-                "bbox_transform": figure.transFigure,
-            }
-        axes.legend(**(beside | {"columnspacing": 1.0} if above or panel.solid else {}))
+        beside: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0, 1.01)}
+        if panel.solid:  # whose axes are not its picture
+            beside = {"loc": "upper left", "bbox_to_anchor": (0, 0.99)}
+            beside |= {"bbox_transform": figure.transFigure}
+        beside |= {"ncols": in_line, "columnspacing": 1.0}
+        axes.legend(**(beside if above or panel.solid else {}))
 
 
 def _ticks(axes: Any, letter: str, axis: Axis, limits: tuple[float, float] | None, *, whole: bool) -> None:
