@@ -6,7 +6,7 @@ PIP_ARGS ?=
 SEED ?= 0
 BIN := .venv/bin
 
-.PHONY: demo test test-slow lint docs calibrate bench clean
+.PHONY: demo test test-slow lint docs calibrate confusion bench clean
 demo: .venv/demo
 	$(BIN)/spinfunnel demo --out demo-report
 
@@ -33,6 +33,10 @@ docs: .venv/dev
 calibrate: .venv/dev
 	mkdir -p .cache
 	$(BIN)/spinfunnel calibrate --effort full --jobs 2 --seed $(SEED) --out $(if $(filter 0,$(SEED)),src/spinfunnel/data/calibration.json,.cache/calibration-$(SEED).json)
+	$(BIN)/python docs/generate.py
+
+confusion: .venv/dev
+	$(BIN)/python benchmarks/confusion.py
 	$(BIN)/python docs/generate.py
 
 bench: .venv/dev

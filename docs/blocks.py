@@ -14,6 +14,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import confusion
+
 DOCS = Path(__file__).parent
 ROOT = DOCS.parent
 SOURCE = ROOT / "src" / "spinfunnel"
@@ -595,6 +597,8 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "calibration": calibration_table,
     "calibration of the maths": maths_calibration,
     "command line": commands,
+    "confusion": lambda: confusion.matrix(table),
+    "confusion, published": lambda: confusion.published(table),
     "demo networks": demo_table,
     "dynamics": dynamics_table,
     "floors": floor_drawing,

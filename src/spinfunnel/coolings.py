@@ -43,15 +43,16 @@ RECORDS, FINER, SMOOTHED = 100, 10, 5
 DONE = 0.9
 #: An end is heated to these multiples of T90, stays there for so many sweeps, and is cooled in so many.
 FACTORS, STAY, BACK = (0.8, 1.0), 500, 500
-#: Hops are made at this temperature by this step (which suit Lennard-Jones clusters); after reheating at
-#: multiples of it, chains hop on at this share of it.
-HOT, STEP, BACK_AT = 0.8, 0.4, 0.25
+#: Hops are made at this temperature by this step (which suit Lennard-Jones clusters). After as many as the
+#: quickest search makes at multiples of it, chains look for the way back as long as they first searched: the
+#: bottom of a funnel has many minima, and its lowest takes hundreds of hops.
+HOT, STEP = 0.8, 0.4
 #: States along an anneal that are taken downhill, and random states of a set.
 SNAPSHOTS, RANDOM = 10, 256
 #: Ageing is watched at this share of T90, after these waits, for these times.
 AGEING, WAITS, LAGS = 0.5, (10, 100, 1000), (1, 3, 10, 30, 100, 300, 1000)
 #: Measured nanoseconds of a hop, and of each pair of coordinates in it (LJ38, and the spherical 3-spin).
-HOP, PAIR = 1e5, 200.0
+HOP, PAIR = 1e5, 60.0
 
 
 @dataclass(frozen=True)
@@ -144,7 +145,7 @@ def coolings(system: System, effort: Effort) -> tuple[Cooling, ...]:
     if isinstance(system, Smooth):
         sets, times = hopping, tuple(hops // 10**k for k in (2, 1, 0))
         hop = HOP + PAIR * math.prod(system.shape) ** 2
-        seconds = 1e-9 * hop * REPLICAS * (sum(times) + 4 * times[0])
+        seconds = 1e-9 * hop * REPLICAS * (sum(times) + len(FACTORS) * (times[0] + times[-1]))
     else:
         times = tuple(slowest // 10**k for k in reversed(range(TIMES)))
         swept = sum(times) + times[-2] + 2 * (STAY + BACK) + max(WAITS) + max(LAGS) + 500
@@ -277,7 +278,7 @@ def _aged(system: System, temperature: float, seed: int) -> dict[str, Any]:
 
 
 def _hopped(system: System, times: tuple[int, ...], seed: int) -> dict[str, Any]:
-    """Hop for all times from random states; then on from the ends, hotter, and colder again."""
+    """Hop for all times from random states; then leave the ends, and look for the way back."""
 
     def hop(hops: int, temperature: float, start: Array | None, *names: object) -> Any:
         return basin_hopping(
@@ -289,8 +290,8 @@ def _hopped(system: System, times: tuple[int, ...], seed: int) -> dict[str, Any]
     ends = np.array([run.stats["minima"] for run in runs])
     back = []
     for factor in FACTORS:
-        hotter = hop(max(1, times[0]), factor * HOT, ends[-1], "reheat", factor)
-        back.append(hop(max(1, times[0]), BACK_AT * HOT, hotter.final, "back", factor))
+        hotter = hop(times[0], factor * HOT, ends[-1], "reheat", factor)
+        back.append(hop(times[-1], HOT, hotter.final, "back", factor))
     met = np.concatenate([*ends, *(run.final for run in runs), *(run.stats["minima"] for run in back)])
     none = np.empty((0, REPLICAS))
     return {

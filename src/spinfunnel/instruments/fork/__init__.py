@@ -100,10 +100,11 @@ instrument = Instrument(
     cost=cost,
     source="Temperature cycles of spin glasses: Refregier, Vincent, Hammann, Ocio, J. Phys. (France) 48 "
     "(1987) 1533; the two temperatures were chosen on systems with known answers.",
-    what=f"Every slow end is heated to 0.8 T90 and to T90 (where 90 % of the energy had been lost on the way "
-    f"down), kept there for {STAY} sweeps, cooled again and quenched: F is the mean overlap of the end and "
-    "what it came back to, modulo symmetry, with a 90 % interval over replicas. Where a system hops between "
-    "minima, it hops on at these multiples of its own temperature, and then colder.",
+    what="Every slow end is heated to 0.8 T90 and to T90 (where 90 % of the energy had been lost on the "
+    f"way down), kept there for {STAY} sweeps, cooled again and quenched: F is the mean overlap of "
+    "the end and what it came back to, modulo symmetry, with a 90 % interval over replicas. Where a "
+    "system hops between minima, it leaves its ends by hops at these multiples of its own "
+    "temperature, and then looks for the lowest minimum as long as it first did.",
     why="The bottom of a funnel is found again; a state of a glass is lost before the landscape is left.",
     judged=f"Survives (info) if F is at least {BACK[0]} from 0.8 T90 and {BACK[1]} from T90; lost (info) "
     f"if it is below {LOST} from T90; else in between (info).",

@@ -164,14 +164,15 @@ instrument = Instrument(
     " survival F90 of an end under reheating.",
     why="A funnel can be trained and trained again to the same answer; a glass gives another answer each "
     "time.",
-    judged=f"In this order. Golf course (info), which needs a native state: no anneal's end is lower, fewer "
-    f"than {REACHED:.0%} of ends reach it, it draws from overlaps above {NARROW} only, and the rank "
-    f"correlation of energy with overlap is above {GUIDED}. Funnel (good): the 90 % interval of A lies above "
-    f"{ONE}, and F is at least {SURVIVES[0]} from 0.8 T90 and {SURVIVES[1]} from T90. Glass (info): the "
-    f"interval of A lies below {MANY}, and F is below {SURVIVES[0]} from 0.8 T90 and below {LOST} from T90. "
-    f"Multi-funnel (info): F is at least {SURVIVES[0]} from 0.8 T90, {FEW:g} groups of ends or fewer (and not "
-    "more than a third of the replicas), not all of the best in one, no more groups than that at a tenth of "
-    f"the time, A the same to {SETTLED}, and barriers of {BARRIER} D where they were measured. Else cannot "
-    "tell (unsure). The word is a property of the energy, the moves and the time.",
+    judged="In this order. Golf course (info), which needs a native state: no anneal's end is lower, "
+    f"fewer than {REACHED:.0%} of ends reach it, it draws from overlaps above {NARROW} only, and "
+    f"the rank correlation of energy with overlap is above {GUIDED}. Funnel (good): the 90 % "
+    f"interval of A lies above {ONE}, and F is at least {SURVIVES[0]} from 0.8 T90 and "
+    f"{SURVIVES[1]} from T90. Glass (info): the interval of A lies below {MANY}, and F is below "
+    f"{SURVIVES[0]} from 0.8 T90 and below {LOST} from T90. Multi-funnel (info): F is at least "
+    f"{SURVIVES[0]} from 0.8 T90, {FEW:g} groups of ends or fewer (not more than a third of the "
+    "replicas), not all of the best in one, no more groups than that at a tenth of the time, A "
+    f"larger by at most {SETTLED}, and barriers of {BARRIER} D where they were measured. Else "
+    "cannot tell (unsure). The word is a property of the energy, the moves and the time.",
     calibrations=calibrations,
 )

@@ -20,7 +20,7 @@ ONE, MANY = 0.9, 0.8
 #: small system hops at T90, so that there only the first counts.
 SURVIVES, LOST = (0.97, 0.93), 0.90
 #: So many groups of ends are a few funnels, or a third of the replicas if that is less; slower cooling must
-#: not have made them fewer, or A other by more than this; the best ends must not all be one state.
+#: not have made them fewer, or A larger by more than this; the best ends must not all be one state.
 FEW, SETTLED, UNFINISHED = 6.0, 0.1, 0.9
 #: Between two funnels there is a barrier of this share of D.
 BARRIER = 0.1
@@ -65,7 +65,7 @@ def classify(seen: Evidence) -> tuple[Word, str]:
     if seen.a_high < MANY and seen.f < LOST and not holds:
         return "glass", ""
     if holds and seen.groups <= min(FEW, seen.replicas / 3):
-        unfinished = abs(seen.a - seen.a_tenth) > SETTLED or seen.a_best > UNFINISHED
+        unfinished = seen.a - seen.a_tenth > SETTLED or seen.a_best > UNFINISHED
         if unfinished or seen.groups_tenth > FEW:
             return "cannot tell", SLOWER
         if seen.barrier is not None and seen.barrier < BARRIER:
