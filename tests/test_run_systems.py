@@ -24,8 +24,12 @@ def table(report):
 
 
 def test_a_system_runs_the_landscape_and_nothing_of_weights():
-    report = sf.diagnose("system:sk", size=12, effort="quick")
-    assert list(report.findings) == ["thermodynamics", "overlaps"]
+    usual = {one.name for one in plan("system:sk", size=12, effort="quick").instruments}
+    assert {"thermodynamics", "overlaps"} <= usual
+    assert not usual & {one.name for one in plan({"w": np.eye(20)}).instruments}
+    only = ["thermodynamics", "overlaps"]
+    report = sf.diagnose("system:sk", size=12, effort="quick", only=only)
+    assert list(report.findings) == only
     assert report.tensors == []
     assert report.not_run == []
     assert report.subject["system"] == {"name": "sk", "N": 12, "law": "gauss", "field": 0.0, "seed": 0}
@@ -74,26 +78,38 @@ def test_an_interrupt_keeps_finished_ladders_and_says_so():
         if done > total / 2:
             raise KeyboardInterrupt
 
-    report = sf.diagnose("system:sk", size=10, effort="quick", progress=stop)
+    only = ["thermodynamics", "overlaps"]
+    report = sf.diagnose("system:sk", size=10, effort="quick", only=only, progress=stop)
     assert report.interrupted
     assert report["thermodynamics"].numbers["ladders"].value == 4
     assert any("2 of 3 sets of ladders were not run" in doubt for doubt in report["thermodynamics"].doubts)
     assert report.verdicts["thermodynamics"].outcome == "unsure"
-    spent = sf.diagnose("system:sk", size=10, effort="quick", budget=1e-9)
+    spent = sf.diagnose("system:sk", size=10, effort="quick", only=only, budget=1e-9)
     assert {row["needs"] for row in spent.not_run} == {"time"}
 
 
 def test_the_plan_tells_what_will_be_run():
-    planned = plan("system:sk", size=24, effort="quick")
+    planned = plan("system:sk", size=24, effort="quick", only=["thermodynamics", "overlaps"])
     assert "system:sk, N = 24, 3 sets of ladders; thermodynamics, overlaps" in str(planned)
     assert planned.seconds > 0
-    assert plan("system:mueller-brown").pieces == ()
+    assert plan("system:mueller-brown", only=["overlaps"]).pieces == ()
 
 
 def test_what_is_written_of_a_system_is_complete_and_valid(tmp_path):
     jsonschema = pytest.importorskip("jsonschema")
     done = run(
-        "diagnose", "system:sk", "--size", 12, "--effort", "quick", "--out", tmp_path, "--figures", tmp_path
+        "diagnose",
+        "system:sk",
+        "--size",
+        12,
+        "--effort",
+        "quick",
+        "--only",
+        "thermodynamics,overlaps",
+        "--out",
+        tmp_path,
+        "--figures",
+        tmp_path,
     )
     assert done.returncode == 0, done.stderr
     assert "N = 12 · law gauss" in done.stdout
