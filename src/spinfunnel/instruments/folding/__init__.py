@@ -150,11 +150,13 @@ def _energies(made: Coolings, found: Compared, n: int) -> Iterator[Series]:
     """Draw the energies of random states and of decoys, and where the native state, or the best, is."""
     axes, panel = (Axis("u = E / N"), Axis("share")), f"Random states, decoys, and the gap, N = {n}"
     apart = made.structure_energies[found.overlaps <= CUT]
-    for energies, label in ((made.random_energies, "random states"), (apart, "decoys")):
-        if len(energies):
-            edges = np.linspace(*_span(energies), 31)
-            share = np.histogram(energies, edges)[0] / len(energies)
-            yield Series(edges / n, share, label=label, axes=axes, kind="step", panel=panel)
+    edges = np.linspace(*_span(made.random_energies), 31)
+    share = np.histogram(made.random_energies, edges)[0] / len(made.random_energies)
+    yield Series(edges / n, share, label="random states", axes=axes, kind="step", panel=panel)
+    if len(apart):
+        edges = np.linspace(*_span(apart), 31)
+        share = np.histogram(apart, edges)[0] / len(apart)
+        yield Series((edges[1:] + edges[:-1]) / (2 * n), share, label="decoys", axes=axes, panel=panel)
     at = np.array([found.energy / n])
     yield Series(at, np.zeros(1), label="native, or best", axes=axes, kind="vline", panel=panel)
 
