@@ -9,11 +9,13 @@ from spinfunnel.dynamics.langevin import langevin
 from spinfunnel.dynamics.metropolis import metropolis
 from spinfunnel.dynamics.planner import measure_convexity, plan_langevin
 from spinfunnel.dynamics.population import population_annealing
+from spinfunnel.dynamics.saddles import climb
 from spinfunnel.dynamics.tempering import ladder, temper
 
 __all__ = [
     "anneal",
     "basin_hopping",
+    "climb",
     "descend",
     "houdayer",
     "ladder",

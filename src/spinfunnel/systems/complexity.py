@@ -84,6 +84,19 @@ def hessian_edges(u: float, p: int = 3) -> tuple[float, float]:
     return -p * u - radius, -p * u + radius
 
 
+def index_share(u: Array | float, p: int = 3) -> Array:
+    """Give the share of the Hessian's eigenvalues that are negative where the energy per spin is u, N → ∞.
+
+    It is that of a semicircle from -E_inf to E_inf below u: 0 up to -E_inf, and 1/2 at u = 0; for p = 2 too.
+    Source: Cavagna, Giardina & Parisi, Phys. Rev. B 57 (1998) 11251; Auffinger, Ben Arous & Cerny (2013).
+
+    >>> index_share(np.array([-2.0, threshold(3), 0.0, 2.0]))
+    array([0. , 0. , 0.5, 1. ])
+    """
+    t = np.clip(np.asarray(u) / (2 * math.sqrt((p - 1) / p)), -1, 1)
+    return np.asarray(0.5 + (t * np.sqrt(1 - t**2) + np.arcsin(t)) / math.pi)
+
+
 @dataclass(frozen=True)
 class Transitions:
     """Where the p-spin glass freezes: temperatures, overlaps, and energies per spin just there.
