@@ -260,6 +260,166 @@ def test_every_kind_of_series_is_drawn(visit, report, tmp_path):
     keep(page, "kinds")
 
 
+@pytest.fixture(scope="module")
+def landscape(report, tmp_path_factory):
+    """Inherent structures in space beside the same with energies permuted, a tree, and hostile labels."""
+    import numpy as np
+
+    from spinfunnel.core import Axis, Finding, Series
+
+    rng = np.random.default_rng(7)
+    x, y = rng.normal(size=(2, 120))
+    depth = np.hypot(x, y)
+    ends = [Axis(name, low=-3.0, high=3.0) for name in ("one way", HOSTILE[1])]
+    space = (*ends, Axis("energy per spin", low=-0.2, high=4.0))
+    grid = np.linspace(-3, 3, 20)
+    series = []
+    for panel, z in (("funnel", depth), ("permuted", rng.permutation(depth))):
+        for label, here in (
+            (HOSTILE[0], x < 0),
+            (HOSTILE[1], (x > 0) & (y > 0)),
+            ("others", (x > 0) & (y < 0)),
+        ):
+            names = tuple(f"minimum <b>{i}</b>" for i in range(here.sum()))
+            series.append(
+                Series(
+                    x[here],
+                    y[here],
+                    z=z[here],
+                    label=label,
+                    axes=space,
+                    kind="scatter3d",
+                    panel=panel,
+                    names=names,
+                )
+            )
+    bowl = np.hypot(*np.meshgrid(grid, grid))
+    bowl[0] = np.nan
+    series += [
+        Series(grid, grid, z=bowl, axes=(*space[:2], Axis("E")), kind="surface", panel="surface"),
+        Series(grid, grid, z=np.full((20, 20), np.nan), axes=space, kind="surface", panel="nothing"),
+        Series(
+            np.array([0, 0, 0.5, np.nan, 1, 1, 0.5]), np.array([-1, 0, 0.5, np.nan, -0.5, 0, 0.5]),
+            label=HOSTILE[9], axes=(Axis(""), Axis("energy")), kind="tree", panel="tree",
+        ),
+        Series(
+            10.0 ** np.arange(4), np.array([0.2, 0.4, 0.6, 0.9]), low=np.array([-0.1, 0.3, 0.5, 0.8]),
+            high=np.array([0.3, 0.5, 0.7, 1.0]),
+            axes=(Axis("cooling time", "log"), Axis("A", "log")), panel="A",
+        ),
+    ]  # fmt: skip
+    found = Finding("minima", "landscape", series=tuple(series))
+    odd = replace(report, findings={"minima": found}, verdicts={})
+    return odd.html(tmp_path_factory.mktemp("landscape") / "r.html")
+
+
+def in_space(page, nth=0):
+    """A panel drawn in space, when it is: WebGL draws a moment after everything else."""
+    panel = page.locator(".solid").nth(nth)
+    panel.scroll_into_view_if_needed()
+    panel.locator("canvas").first.wait_for()
+    page.wait_for_timeout(1500)
+    return panel
+
+
+CAMERAS = """() => [...document.querySelectorAll('.compared .plot')].map((node) =>
+    node._fullLayout.scene._scene.getCamera().eye)"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [400, 700, 1280])
+def test_pictures_in_space_are_drawn_and_fit(visit, landscape, width, scheme):
+    page = visit(landscape, width=width, height=900, scheme=scheme)
+    for nth in (0, 1, 2):
+        canvas = in_space(page, nth).locator("canvas").first
+        box = canvas.bounding_box()
+        assert min(box["width"], box["height"]) > 180
+        colours, commonest = colours_in(page, canvas)
+        assert colours > 150, nth
+        assert 0.3 < commonest < 0.97, nth
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    keep(page, f"landscape-{width}-{scheme}")
+
+
+def test_compared_pictures_have_one_scale_and_turn_together(visit, landscape):
+    page = visit(landscape, width=1280)
+    first, second = in_space(page), in_space(page, 1)
+    left, right = first.bounding_box(), second.bounding_box()
+    assert left["y"] == right["y"]
+    assert left["x"] + left["width"] <= right["x"]
+    ranges = page.evaluate(
+        """() => [...document.querySelectorAll('.compared .plot')].map((node) =>
+            ['xaxis', 'yaxis', 'zaxis'].map((axis) => node._fullLayout.scene[axis].range)
+                .map((range) => range.map((end) => +end.toFixed(9))))"""
+    )
+    assert ranges == [[[-3, 3], [-3, 3], [-0.2, 4]]] * 2
+    before, other = page.evaluate(CAMERAS)
+    assert before == other
+    box = first.locator("canvas").first.bounding_box()
+    page.mouse.move(box["x"] + 0.3 * box["width"], box["y"] + 0.5 * box["height"])
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.6 * box["width"], box["y"] + 0.5 * box["height"], steps=6)
+    page.mouse.up()
+    page.wait_for_timeout(1000)
+    turned, too = page.evaluate(CAMERAS)
+    assert abs(turned["x"] - before["x"]) > 0.1
+    assert [too[k] == pytest.approx(turned[k], abs=1e-6) for k in "xyz"] == [True] * 3
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_timeout(1000)
+    assert page.evaluate(CAMERAS)[0]["x"] == pytest.approx(turned["x"], abs=1e-6), "colours leave the view"
+
+
+def test_the_wheel_turns_the_page_and_zooms_what_is_held(visit, landscape):
+    page = visit(landscape, width=1280)
+    box = in_space(page).locator("canvas").first.bounding_box()
+    page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 0.5 * box["height"])
+    before, at = page.evaluate(CAMERAS)[0], page.evaluate("scrollY")
+    page.mouse.wheel(0, 40)
+    page.wait_for_timeout(700)
+    assert page.evaluate(CAMERAS)[0] == before
+    assert page.evaluate("scrollY") != at
+    page.mouse.down()
+    page.mouse.up()
+    at = page.evaluate("scrollY")
+    page.mouse.wheel(0, 40)
+    page.wait_for_timeout(700)
+    assert page.evaluate(CAMERAS)[0] != before
+    assert page.evaluate("scrollY") == at
+
+
+def test_a_tree_has_no_ticks_below_it_and_labels_are_text(visit, landscape):
+    page = visit(landscape, width=1280)
+    tree = page.locator(".branching")
+    tree.scroll_into_view_if_needed()
+    tree.locator(".main-svg").first.wait_for()
+    assert tree.locator(".xtick").count() == 0
+    assert tree.locator(".ytick").count() > 2
+    assert tree.locator(".legendtext").text_content() == HOSTILE[9]
+    in_space(page)
+    assert [one.text_content() for one in page.locator(".solid .legendtext").all()][:3] == [
+        HOSTILE[0], HOSTILE[1], "others",
+    ]  # fmt: skip
+    assert page.locator("main img, main script, .finding b").count() == 0
+
+
+def test_without_webgl_there_is_a_picture_from_the_side(visit, landscape, browser):
+    context = browser.new_context(viewport={"width": 900, "height": 900})
+    page = context.new_page()
+    page.add_init_script(
+        """const get = HTMLCanvasElement.prototype.getContext;
+        HTMLCanvasElement.prototype.getContext = function (kind, ...more) {
+            return kind.includes('webgl') ? null : get.call(this, kind, ...more); };"""
+    )
+    page.goto(landscape.as_uri())
+    panel = page.locator(".solid").first
+    panel.scroll_into_view_if_needed()
+    panel.locator(".points path.point").first.wait_for()
+    assert "no WebGL" in panel.inner_text()
+    assert panel.locator(".points path.point").count() == 120
+    assert panel.locator(".ytitle").text_content() == "energy per spin"
+    context.close()
+
+
 def test_printing_is_on_white(visit, file):
     page = visit(file, scheme="dark")
     finding(page)
