@@ -25,6 +25,7 @@ from spinfunnel.dynamics import (
     temperature_range,
 )
 from spinfunnel.dynamics.fixing import fix as narrow
+from spinfunnel.maths.statistics import share_of
 from spinfunnel.systems import MAKERS, chains, lennard_jones, system
 from spinfunnel.systems.files import RUDY, cut, read_couplings
 from spinfunnel.systems.protocols import Flips, Moves, Pairwise, Planted, Smooth, System
@@ -141,12 +142,7 @@ def success_share(one: Round) -> Number:
     >>> print(success_share(Round("sa", 64, 100, 50, 0.0, 1.0)))
     0.5000 [0.4032, 0.5968]
     """
-    from scipy.special import betaincinv
-
-    k, n = one.successes, one.tries
-    low = 0.0 if k == 0 else float(betaincinv(k + 0.5, n - k + 0.5, 0.025))
-    high = 1.0 if k == n else float(betaincinv(k + 0.5, n - k + 0.5, 0.975))
-    return Number(k / n, low=low, high=high, level=0.95, kind="Jeffreys interval")
+    return share_of(one.successes, one.tries)
 
 
 def tts99(one: Round) -> Number:

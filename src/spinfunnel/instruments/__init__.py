@@ -17,6 +17,8 @@ NAMES: tuple[str, ...] = (
     "funnel",
     "cooling",
     "fork",
+    "minima",
+    "native",
     "frustration",
     "thermodynamics",
     "overlaps",

@@ -78,6 +78,19 @@ def mean_of_replicas(series: Array) -> Number:
     return Number(float(blocks.mean()), error=float(blocks.std(ddof=1) / math.sqrt(len(blocks))))
 
 
+def share_of(k: int, n: int, *, level: float = 0.95) -> Number:
+    """Give the share k/n with the interval of Jeffreys (Brown, Cai & DasGupta, Stat. Sci. 16 (2001) 101).
+
+    >>> print(share_of(50, 100))
+    0.5000 [0.4032, 0.5968]
+    """
+    from scipy.special import betaincinv
+
+    low, high = betaincinv(k + 0.5, n - k + 0.5, [(1 - level) / 2, (1 + level) / 2])
+    low, high = 0.0 if k == 0 else float(low), 1.0 if k == n else float(high)
+    return Number(k / n, low=low, high=high, level=level, kind="Jeffreys interval")
+
+
 def jackknife(estimate: Callable[[Array], Array], blocks: int) -> tuple[Array, Array]:
     """Give an estimate from B independent blocks, and its errors, by leaving out each in turn.
 
