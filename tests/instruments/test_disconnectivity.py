@@ -59,9 +59,9 @@ def test_a_double_funnel_by_hand():
     assert "is 7.5" in judge(exact).sentence
 
 
-def test_a_branch_is_a_funnel_from_a_quarter_of_the_height_on():
+def test_a_branch_is_a_funnel_from_a_third_of_the_height_on():
     for climb, funnels in ((1.99, 1), (2.0, 2)):
-        tree = merge_tree(np.array([0.0, 2.0, 8.0]), np.array([2 + climb, 8.0]), np.array([[0, 1], [0, 2]]))
+        tree = merge_tree(np.array([0.0, 2.0, 6.0]), np.array([2 + climb, 6.0]), np.array([[0, 1], [0, 2]]))
         assert len(funnels_of(tree).heads) == funnels
 
 
@@ -102,6 +102,7 @@ def test_nothing_joined_and_no_climb_at_all_are_said():
     assert apart.doubts
     flat = measured([1.0, 1.0], [(0, 1, 1.0)])
     assert flat.numbers["funnels"].value == 1
+    assert flat.numbers["height of the tree"].value == 0
     assert judge(flat).label == "one funnel"
 
 

@@ -66,7 +66,8 @@ def tree_of(
         "lowest energy": Number(float(tree.minima[lowest]), kind="exact"),
         "funnels": Number(len(found.heads), kind="count"),
     }
-    if found.height > 0:
+    left = count - int((tree.superbasins(np.inf) == lowest).sum())
+    if left < count - 1:
         for name, value in (
             ("height of the tree", found.height),
             ("largest climb to the lowest minimum", found.climb),
@@ -81,7 +82,6 @@ def tree_of(
         "barrier": np.where(own, np.nan, tree.barriers()),
         "funnel": named[found.of],
     }
-    left = count - int((tree.superbasins(np.inf) == lowest).sum())
     if left:
         doubts += (
             f"{left} of {count} minima are joined to the lowest by no way that was found: "
@@ -174,7 +174,7 @@ instrument = Instrument(
     source="Becker, Karplus, J. Chem. Phys. 106 (1997) 1495; Wales, Miller, Walsh, Nature 394 (1998) 758.",
     what="The tree of all minima found: which are joined below which energy. Each minimum's line rises from "
     "its energy to where it first meets a lower minimum. The height of the tree is the energy that joins all "
-    "of them, above that of the lowest. A funnel is a minimum that needs a climb of a quarter of the height "
+    "of them, above that of the lowest. A funnel is a minimum that needs a climb of a third of the height "
     "or more to reach anything lower, with all that meets it sooner. The main funnel at half height is what "
     "saddles up to there join to the lowest minimum; its share is that of the minima below half height.",
     why="A funnel's tree is one trunk with short branches: everything drains to the bottom. A glass's has "

@@ -78,7 +78,7 @@ def _on_the_surface(seed: int) -> Iterable[CalibrationRow]:
 #: Systems of few spins: whether their mirror images are one, how many funnels they have, and how often.
 WORDS: tuple[tuple[str, int, bool, str, float], ...] = (
     ("mattis", 12, True, "one funnel", 0.95),
-    ("hopfield?patterns=2", 14, True, "two funnels", 0.8),
+    ("hopfield?patterns=2", 14, True, "two funnels", 0.75),
     ("rem", 10, False, "several funnels", 0.95),
     ("xorsat", 12, False, "several funnels", 0.95),
     ("pspin", 12, False, "several funnels", 0.95),
@@ -117,6 +117,6 @@ def _of_all_states(seed: int, draws: int) -> Iterable[CalibrationRow]:
 STATES = "all states, one spin at a time"
 calibrations = (
     Calibration("surface", "Mueller & Brown (1979), literature", _on_the_surface),
-    Calibration("states", STATES, lambda seed: _of_all_states(seed, 10)),
+    Calibration("states", STATES, lambda seed: _of_all_states(seed, 20)),
     Calibration("states, 60 draws", STATES, lambda seed: _of_all_states(seed, 60), "normal"),
 )

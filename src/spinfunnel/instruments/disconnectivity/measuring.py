@@ -10,7 +10,7 @@ from spinfunnel.core import Array
 from spinfunnel.maths.merge_trees import MergeTree
 
 #: A branch is a funnel of its own if one must climb this share of the height of the tree to leave it.
-SHARE = 0.25
+SHARE = 1 / 3
 #: The main funnel is measured at this share of the height.
 HALF = 0.5
 
