@@ -5,7 +5,7 @@ import pytest
 
 import spinfunnel as sf
 from spinfunnel.instruments import instrument
-from spinfunnel.instruments.density_of_states import HALF, MISSED, judge, measure
+from spinfunnel.instruments.density_of_states import HALF, HALF_LOWEST, MISSED, judge, measure
 from spinfunnel.instruments.density_of_states.calibration import folding_temperature
 from spinfunnel.instruments.density_of_states.measuring import binned, measured
 from spinfunnel.samples import Draw, Samples, sample
@@ -94,6 +94,13 @@ def test_what_is_native_may_be_degenerate_and_is_then_measured():
     assert abs(told.half.value - exact) < 4 * told.half.error
     without = measured(sets, chain)  # the lowest level met is the native one
     assert without.half.value == pytest.approx(told.half.value, abs=told.half.error)
+
+
+def test_a_native_state_that_is_not_the_lowest_is_left_aside():
+    subject = subject_of("system:sk", size=12, native=np.ones(12))
+    told = measure(subject, findings={}, seed=0, budget=None, readings=sampled(subject.system))
+    assert HALF not in told.numbers
+    assert HALF_LOWEST in told.numbers
 
 
 def test_it_is_called_like_all_instruments():

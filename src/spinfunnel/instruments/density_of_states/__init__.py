@@ -17,6 +17,8 @@ from spinfunnel.subject import Subject
 ABOVE = 2.0
 #: Smaller errors are those of rounding: nothing was measured.
 ROUNDING = 1e-12
+#: A state is below the native one by more than this share of its energy.
+LOWER = 1e-6
 #: What is said where ladders miss the native state, and what the temperature of half of the weight is called.
 MISSED = (
     "the native state was not met as often as in equilibrium: it is counted as one state, with its images "
@@ -39,6 +41,8 @@ def measure(
     assert system is not None
     samples, n = Samples.of(readings), system.size
     native = None if subject.native is None else float(system.energy(subject.native[None])[0])
+    if native is not None and samples.best_energy < native - LOWER * max(1.0, abs(native)):
+        native = None  # it is not of lowest energy, and nothing is said of its weight
     found = measured(samples, system, native)
     exact = exact_entropy(system, found.energies, found.width)
     sure = found.beta > ABOVE * found.beta_error
@@ -167,7 +171,7 @@ instrument = Instrument(
     judged="Measured (info), with the errors of independent ladders. The number of all states fixes the "
     "constant: 2^N of spins, the self-avoiding walks of chains on the square lattice; of other systems it is "
     "free, and s is counted from where the hottest ladders mostly are. Native is what has the energy of the "
-    "native state, or less; where ladders tell e times less of it than that it is there, it is taken for one "
-    "state, which is a doubt. Not settled (unsure) as for thermodynamics, and with that doubt.",
+    "native state, if nothing is lower; where ladders tell e times less of it than that it is there, it is "
+    "taken for one state, which is a doubt. Not settled (unsure) as for thermodynamics, and with that doubt.",
     calibrations=calibrations,
 )
