@@ -17,6 +17,7 @@ NAMES: tuple[str, ...] = (
     "funnel",
     "cooling",
     "fork",
+    "barriers",
     "minima",
     "native",
     "frustration",
