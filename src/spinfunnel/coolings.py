@@ -18,11 +18,11 @@ import numpy as np
 
 from spinfunnel.core import Array, BadInput, Effort, seeds
 from spinfunnel.dynamics.annealing import temperature_range
-from spinfunnel.dynamics.descent import quench
+from spinfunnel.dynamics.descent import descend, quench
 from spinfunnel.dynamics.engines import nanoseconds, replicas_of
 from spinfunnel.dynamics.hopping import basin_hopping
 from spinfunnel.dynamics.replicas import NEVER, pieces
-from spinfunnel.systems.protocols import Metric, Smooth, System
+from spinfunnel.systems.protocols import Metric, Moves, Smooth, System
 
 #: Replicas of a set.
 REPLICAS = 16
@@ -43,9 +43,7 @@ RECORDS, FINER, SMOOTHED = 100, 10, 5
 DONE = 0.9
 #: An end is heated to these multiples of T90, stays there for so many sweeps, and is cooled in so many.
 FACTORS, STAY, BACK = (0.8, 1.0), 500, 500
-#: Hops are made at this temperature by this step (which suit Lennard-Jones clusters). After as many as the
-#: quickest search makes at multiples of it, chains look for the way back as long as they first searched: the
-#: bottom of a funnel has many minima, and its lowest takes hundreds of hops.
+#: Hops are made at this temperature by this step, which suit Lennard-Jones clusters.
 HOT, STEP = 0.8, 0.4
 #: States along an anneal that are taken downhill, and random states of a set.
 SNAPSHOTS, RANDOM = 10, 256
@@ -81,12 +79,13 @@ class Coolings:
         ends, energies: the minima where anneals ended, (K, R, *shape), and their energies (K, R).
         random_energies: of random states, (S,).
         hot, cold: temperatures between which anneals cool; both those of the hops, where there are hops.
-        t90: the temperature of each set (R / 16,) where 90 % of the fall is done; of hops, their own.
+        t90: the temperature of each set (R / 16,) where 90 % of the fall is done. Of atoms that hop, where
+            vibrations hold the energy between random minima and the best; of others that hop, their own.
         temperatures: (C,), from hot to cold; (0,) where there are hops.
         cooling: energies along the slowest anneals, (C, R).
         quicker, heating: energies along those ten times quicker, and on their way back up, (C, R).
         structures, structure_energies: minima met on the way, (S, *shape) and (S,), not distinct.
-        factors: multiples of T90 (or of the hops' temperature) that the slowest ends were heated to, (2,).
+        factors: multiples of T90 that the slowest ends were heated to, (2,).
         survivors, survivor_energies: the minima they then ended in, (2, R, *shape) and (2, R).
         waits, lags: sweeps (W,) after which states are kept at half of T90, and (L,) for how long.
         correlations: overlaps of the state kept and the later one, (W, L, R); empty without a metric.
@@ -145,7 +144,7 @@ def coolings(system: System, effort: Effort) -> tuple[Cooling, ...]:
     if isinstance(system, Smooth):
         sets, times = hopping, tuple(hops // 10**k for k in (2, 1, 0))
         hop = HOP + PAIR * math.prod(system.shape) ** 2
-        seconds = 1e-9 * hop * REPLICAS * (sum(times) + len(FACTORS) * (times[0] + times[-1]))
+        seconds = 1e-9 * hop * REPLICAS * (sum(times) + len(FACTORS) * sum(times[:2]))
     else:
         times = tuple(slowest // 10**k for k in reversed(range(TIMES)))
         swept = sum(times) + times[-2] + 2 * (STAY + BACK) + max(WAITS) + max(LAGS) + 500
@@ -277,8 +276,8 @@ def _aged(system: System, temperature: float, seed: int) -> dict[str, Any]:
     return {"waits": waits, "lags": lags, "correlations": np.array(found)}
 
 
-def _hopped(system: System, times: tuple[int, ...], seed: int) -> dict[str, Any]:
-    """Hop for all times from random states; then leave the ends, and look for the way back."""
+def _hopped(system: Smooth, times: tuple[int, ...], seed: int) -> dict[str, Any]:
+    """Hop for all times from random states; then leave the ends, by heat or by hops, and come back."""
 
     def hop(hops: int, temperature: float, start: Array | None, *names: object) -> Any:
         return basin_hopping(
@@ -286,20 +285,32 @@ def _hopped(system: System, times: tuple[int, ...], seed: int) -> dict[str, Any]
             seed=seeds(seed, *names),
         )  # fmt: skip
 
+    def forked(factor: float) -> Array:
+        """Shake atoms at the temperature, and cool them; what has no moves of its own hops away and back."""
+        if not isinstance(system, Moves):
+            away = hop(times[0], factor * shaken, ends[-1], "reheat", factor)
+            return np.asarray(hop(times[1], HOT, away.final, "back", factor).stats["minima"])
+        own, cooled = seeds(seed, "reheat", factor), np.geomspace(factor, factor * COLDEST, BACK)
+        schedule = shaken * np.concatenate([np.full(STAY, factor), cooled])
+        return descend(system, _swept(system, schedule, own, start=ends[-1])[0]).final
+
     runs = [hop(time, HOT, None, "hops", time) for time in times]
     ends = np.array([run.stats["minima"] for run in runs])
-    back = []
-    for factor in FACTORS:
-        hotter = hop(times[0], factor * HOT, ends[-1], "reheat", factor)
-        back.append(hop(times[-1], HOT, hotter.final, "back", factor))
-    met = np.concatenate([*ends, *(run.final for run in runs), *(run.stats["minima"] for run in back)])
+    energies = np.array([run.stats["lowest"] for run in runs])
+    below = descend(system, system.settle(system.random(RANDOM // 4, seeds(seed, "random")))).final
+    shaken = HOT
+    if isinstance(
+        system, Moves
+    ):  # vibrations then hold the energy that is between random minima and the best
+        height = float(system.energy(below).mean() - energies.min())
+        shaken = max(2 * height / math.prod(system.shape), COLDEST * HOT)
+    survivors = np.array([forked(factor) for factor in FACTORS])
+    met = np.concatenate([below, *ends, *(run.final for run in runs), *survivors])
     none = np.empty((0, REPLICAS))
     return {
-        "unit": "hops", "hot": HOT, "cold": HOT, "t90": np.array([HOT]), "temperatures": np.empty(0),
-        "ends": ends, "energies": np.array([run.stats["lowest"] for run in runs]),
-        "cooling": none, "quicker": none, "heating": none,
-        "structures": met, "structure_energies": system.energy(met),
-        "survivors": np.array([run.stats["minima"] for run in back]),
-        "survivor_energies": np.array([run.stats["lowest"] for run in back]),
+        "unit": "hops", "hot": HOT, "cold": HOT, "t90": np.array([shaken]), "temperatures": np.empty(0),
+        "ends": ends, "energies": energies, "cooling": none, "quicker": none, "heating": none,
+        "structures": met, "structure_energies": system.energy(met), "survivors": survivors,
+        "survivor_energies": np.array([system.energy(one) for one in survivors]),
         "waits": np.empty(0, int), "lags": np.empty(0, int), "correlations": np.empty((0, 0, REPLICAS)),
     }  # fmt: skip

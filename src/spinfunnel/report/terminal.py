@@ -59,9 +59,12 @@ def _parts(report: Report, width: int) -> list[RenderableType]:
     if tables:
         parts += [_layers(report.findings, tables, width), ""]
     elif not report.tensors:
-        for name, found in report.findings.items():
-            for key, table in list(found.tables.items())[:1]:
-                parts += [_numbered(name, key, table, width), ""]
+        tabled = [(name, *pair) for name, found in report.findings.items() for pair in [*found.tables.items()][:1]]
+        for name, key, table in tabled[:TABLES]:
+            parts += [_numbered(name, key, table, width), ""]
+        if rest := [name for name, _, _ in tabled[TABLES:]]:
+            said = f"tables of {', '.join(rest)}: --only NAME shows them, --out DIR keeps all"
+            parts += [_hanging("more", visible(said), "dim"), ""]
     parts += [*_account(report), *_doubts(report), *_failed(report), *_not_run(report)]
     return parts
 

@@ -75,9 +75,8 @@ def judge(finding: Finding) -> Verdict:
     """Say whether ends hold, melt, or neither."""
     milder, hotter = finding.numbers["F at 0.8 T90"], finding.numbers["F90"]
     sentence = (
-        f"Heated to T90 = {finding.numbers['T90'].value:.3g}, where 90 % of the energy had been lost, and "
-        f"cooled again, an end overlaps with what it came from by F90 = {hotter} (from 0.8 T90: "
-        f"{milder.value:.3g})."
+        f"Heated to T90 = {finding.numbers['T90'].value:.3g} and cooled again, an end overlaps with what "
+        f"it came from by F90 = {hotter} (from 0.8 T90: {milder.value:.3g})."
     )
     if milder.value >= BACK[0] and hotter.value >= BACK[1]:
         return Verdict("info", "survives", sentence)
@@ -100,11 +99,11 @@ instrument = Instrument(
     cost=cost,
     source="Temperature cycles of spin glasses: Refregier, Vincent, Hammann, Ocio, J. Phys. (France) 48 "
     "(1987) 1533; the two temperatures were chosen on systems with known answers.",
-    what="Every slow end is heated to 0.8 T90 and to T90 (where 90 % of the energy had been lost on the "
-    f"way down), kept there for {STAY} sweeps, cooled again and quenched: F is the mean overlap of "
-    "the end and what it came back to, modulo symmetry, with a 90 % interval over replicas. Where a "
-    "system hops between minima, it leaves its ends by hops at these multiples of its own "
-    "temperature, and then looks for the lowest minimum as long as it first did.",
+    what="Every slow end is heated to 0.8 T90 and to T90 (where 90 % of the energy had been lost on the way "
+    f"down), kept there for {STAY} sweeps, cooled again and quenched: F is the mean overlap of the end and "
+    "what it came back to, modulo symmetry, with a 90 % interval over replicas. Of clusters of atoms, T90 is "
+    "where vibrations hold as much energy as lies between random minima and the best; what has no moves of "
+    "its own hops away, at these multiples of the temperature of its search, and searches again.",
     why="The bottom of a funnel is found again; a state of a glass is lost before the landscape is left.",
     judged=f"Survives (info) if F is at least {BACK[0]} from 0.8 T90 and {BACK[1]} from T90; lost (info) "
     f"if it is below {LOST} from T90; else in between (info).",

@@ -67,7 +67,6 @@ def measure(
         "funnel",
         "landscape",
         numbers=numbers,
-        tables={"times": findings["cooling"].tables["times"]},
         series=_profile(findings["cooling"], system.size),
         doubts=tuple(doubts),
     )
@@ -94,6 +93,8 @@ def evidence(finding: Finding) -> Evidence:
     """Give the rule what it looks at."""
     numbers = finding.numbers
 
+    swept = numbers["cooling time"].unit == "sweeps"  # random atoms overlap: D is no scale for their barriers
+
     def value(name: str) -> float | None:
         found = numbers[name].value if name in numbers else float("nan")
         return found if np.isfinite(found) else None
@@ -107,7 +108,7 @@ def evidence(finding: Finding) -> Evidence:
         groups=numbers["groups"].value, groups_tenth=numbers["groups at a tenth"].value,
         a_best=numbers["A of the best"].value,
         f_mild=numbers["F at 0.8 T90"].value, f=numbers["F90"].value,
-        barrier=value("B"), slope=value("slope"), native_gap=value("native gap"),
+        barrier=value("B") if swept else None, slope=value("slope"), native_gap=value("native gap"),
         native_hits=value("native hits"), native_radius=value("attraction radius"),
     )  # fmt: skip
 
@@ -152,7 +153,7 @@ def cost(subject: Subject, effort: Effort) -> float:
 instrument = Instrument(
     name="funnel",
     question="landscape",
-    needs=frozenset({"system", "finding:cooling", "finding:fork"}),
+    needs=frozenset({"system", "finding:cooling", "finding:fork", "finding:native?"}),
     measure=measure,
     judge=judge,
     cost=cost,
