@@ -18,6 +18,7 @@ NAMES: tuple[str, ...] = (
     "cooling",
     "fork",
     "barriers",
+    "disconnectivity",
     "minima",
     "native",
     "frustration",

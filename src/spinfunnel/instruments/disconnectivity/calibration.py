@@ -81,7 +81,7 @@ WORDS: tuple[tuple[str, int, bool, str, float], ...] = (
     ("hopfield?patterns=2", 14, True, "two funnels", 0.75),
     ("rem", 10, False, "several funnels", 0.95),
     ("xorsat", 12, False, "several funnels", 0.95),
-    ("pspin", 12, False, "several funnels", 0.95),
+    ("pspin", 12, False, "several funnels", 0.85),
 )
 COUNTS = {"one funnel": (1, 1), "two funnels": (2, 2), "several funnels": (2, np.inf)}
 
