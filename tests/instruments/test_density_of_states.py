@@ -113,5 +113,5 @@ def test_it_is_called_like_all_instruments():
 def test_the_calibrations_hold(name):
     (one,) = [c for c in instrument("density_of_states").calibrations if c.name == name]
     rows = list(one.run(1))
-    assert len(rows) >= 8
+    assert len(rows) >= 4
     assert all(row.ok and abs(row.sigma) < 4 for row in rows), rows
