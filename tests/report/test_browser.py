@@ -400,6 +400,10 @@ def test_a_tree_has_no_ticks_below_it_and_labels_are_text(visit, landscape):
         HOSTILE[0], HOSTILE[1], "others",
     ]  # fmt: skip
     assert page.locator("main img, main script, .finding b").count() == 0
+    title = "() => document.querySelector('.solid .plot')._fullLayout.scene.yaxis.title.text"
+    assert page.evaluate(title) == HOSTILE[1], "drawn as pixels, as it is"
+    empty = page.locator(".panel", has=page.locator("h4", has_text="nothing"))
+    assert "nothing finite" in empty.inner_text()
 
 
 def test_without_webgl_there_is_a_picture_from_the_side(visit, landscape, browser):
@@ -435,6 +439,7 @@ def test_a_system_has_its_figures_and_no_tensors(visit, tmp_path):
     page.wait_for_selector(".wide .js-plotly-plot .main-svg")
     assert page.locator("#tensors").count() == 0
     assert page.locator("section.chapter").count() == 1
-    page.locator("details.other summary").first.click()
-    assert "±" in page.locator(".other td.number").nth(1).inner_text()
+    heat = page.locator(".finding", has=page.locator("h3", has_text="thermodynamics"))
+    heat.locator("details.other summary").first.click()
+    assert "±" in heat.locator(".other td.number").nth(1).inner_text()
     keep(page, "system")

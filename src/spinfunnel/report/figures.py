@@ -220,7 +220,7 @@ def _series(axes: Any, series: Series, ink: str, judged: dict[str, str], panel: 
         z = np.asarray(series.z, dtype=float)
         if all(one.kind != "surface" for one in panel.series):
             _threads(axes, np.stack([x, y, z], axis=1), extent(panel, 2), ink)
-        axes.scatter(x, y, z, c=ink, s=7 if len(x) < 60 else 4, lw=0, depthshade=False, label=label)
+        axes.scatter(x, y, z, c=ink, s=5, lw=0, depthshade=False, label=label)
     elif series.kind == "surface":
         _surface(axes, x, y, np.asarray(series.z, dtype=float), veiled=len(panel.series) > 1)
     elif series.kind == "tree":

@@ -50,7 +50,7 @@ for (const finding of report.findings) {
   host.querySelector(".wide").append(...finding.wide.map((group) => {
     const made = group.map((panel) => makePlot(panel, { outcomeOf, onpick: show }));
     if (made.length === 1) return made[0];
-    turnTogether(made.map((one) => one.querySelector(".plot")));
+    turnTogether(made.flatMap((one) => [...one.querySelectorAll(".plot")]));
     return element("div", { class: "compared" }, ...made);
   }));
   host.querySelector(".images").append(...finding.images.map(paint));

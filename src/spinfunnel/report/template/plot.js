@@ -83,7 +83,7 @@ function traces(panel, outcomeOf) {
         const text = series.names.length ? series.names.map(literal) : undefined;
         const z = literal(panel.axes[2]?.label ?? "z");
         const dots = { ...common, type: "scatter3d", mode: "markers", x: series.x, y: series.y, z: series.z, text,
-          marker: { color: ink, size: series.x.length < 60 ? 4 : 3, opacity: 0.95, line: { width: 0 } },
+          marker: { color: ink, size: points < 100 ? 4 : 3, opacity: 0.95, line: { width: 0 } },
           hovertemplate: `${text ? "<b>%{text}</b><br>" : ""}${z} %{z:.5g}<extra>${literal(series.label)}</extra>` };
         if (!stems) return [dots];
         const top = panel.axes[2]?.range?.[1] ?? Math.max(...series.z);
@@ -125,9 +125,10 @@ function axis(spec) {
 }
 
 function space(spec) {
-  const { title, type, range } = axis(spec ?? { label: "" });
+  const { type, range } = axis(spec ?? { label: "" });
   const bare = !spec?.label;
-  return { title: bare ? { text: "" } : { ...title, font: { size: 11 } }, type, range, nticks: 5, showticklabels: !bare, ticks: "", tickfont: { size: 10, color: colour("soft") },
+  return { title: { text: spec?.label ?? "", font: { size: 11 } }, type, // in space texts are pixels: no HTML is read in them
+    range, nticks: 5, showticklabels: !bare, ticks: "", tickfont: { size: 10, color: colour("soft") },
     gridcolor: colour("line"), linecolor: colour("line"), showline: true, zeroline: false, showspikes: false, showbackground: false };
 }
 
@@ -163,6 +164,8 @@ const seen = new IntersectionObserver((entries) => {
 }, { rootMargin: "300px" });
 
 function makePlot(wanted, { outcomeOf = () => "", onpick = null } = {}) {
+  const finite = wanted.series.some((series) => !series.z || series.z.flat().some(Number.isFinite));
+  if (!finite) return element("figure", { class: "panel" }, element("h4", {}, wanted.title), element("p", { class: "note" }, "There is nothing finite to draw."));
   const panel = wanted.solid && !hasSpace ? fromTheSide(wanted) : wanted;
   const node = element("div", { class: "plot", role: "img", "aria-label": panel.title });
   let listening = false;
