@@ -17,6 +17,8 @@ RETURNED = 0.95
 #: What does not flip leaves in so many steps: chains by sweeps of rising temperature, coordinates along a ray
 #: that grows to this length in each.
 STEPS, RAY = 100, 1.0
+#: Chains are heated to so many times the temperature where anneals begin: few would have melted by then.
+MOLTEN = 10
 #: Energies that differ by less than this share are equal; coordinates given in a file are less exact.
 ROUNDING, GIVEN = 1e-9, 1e-4
 
@@ -47,8 +49,8 @@ def away(
     """Give, for each of `STARTS` that was reached, states (r, *shape) at it or just below, and overlaps (r,).
 
     Spins: just enough of them, drawn at random, are turned over. Other states are met on the way out, the
-    first at that overlap: chains are heated evenly in ln T, from `cold` to `hot`; coordinates leave along
-    random rays.
+    first at that overlap: chains are heated evenly in ln T, from `cold` to ten times `hot`; coordinates leave
+    along random rays.
     """
     rng = np.random.default_rng(seeds(seed, "away"))
     same = np.repeat(np.asarray(native)[None], replicas, axis=0)
@@ -87,7 +89,7 @@ def _rays(system: Smooth, same: Array, rng: np.random.Generator) -> Array:
 
 def _heated(system: Any, same: Array, hot: float, cold: float, seed: int) -> Array:
     them = replicas_of(system, len(same), seeds(seed, "heated"), start=same)
-    return them.sweep(1.0, 1 / np.geomspace(cold, hot, STEPS), every=1, keep_states=True)[1]
+    return them.sweep(1.0, 1 / np.geomspace(cold, MOLTEN * hot, STEPS), every=1, keep_states=True)[1]
 
 
 def returns(system: Metric, native: Array, states: Array, seed: int) -> int:
