@@ -145,7 +145,7 @@ function layout(panel, width) {
     margin: panel.solid ? { l: 0, r: 0, t: 0, b: 0 } : { l: 52, r: 8, t: 8, b: 40 },
     font, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
     legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom", font: { size: panel.solid ? 10 : 11 }, bgcolor: "rgba(0,0,0,0)",
-      itemsizing: "constant" },
+      itemsizing: panel.solid ? "constant" : "trace" },
     hoverlabel: { bgcolor: colour("card"), bordercolor: colour("line"), font: { ...font, size: 12 }, namelength: -1 },
     modebar: { bgcolor: "rgba(0,0,0,0)", color: colour("soft"), activecolor: colour("ink") },
     hovermode: "closest", dragmode: panel.solid ? "turntable" : "zoom",
