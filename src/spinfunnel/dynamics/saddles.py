@@ -36,6 +36,7 @@ PUSH = 0.25
 MADE, SHORTEN, LENGTHEN = 0.5, 0.3, 0.15
 #: Steps shorter than this share of the longest are the last.
 SHORTEST = 1e-12
+TINY = np.finfo(float).tiny
 
 
 @dataclass(frozen=True)
@@ -164,7 +165,8 @@ def _search(
         steep, along = float(np.linalg.norm(slope)), vectors.T @ slope
         if steep <= tolerance or tried == most or reach < SHORTEST * longest:
             break
-        newton = along / np.maximum(np.abs(values), _zero(values))
+        with np.errstate(over="ignore"):
+            newton = along / np.maximum(np.abs(values), np.maximum(_zero(values), TINY))
         step = np.clip(np.where(up, newton, -newton), -reach, reach)
         promised = float(np.linalg.norm(along + values * step))
         there = system.settle((x.ravel() + vectors @ step).reshape(1, *x.shape))[0]

@@ -88,7 +88,7 @@ def index_share(u: Array | float, p: int = 3) -> Array:
     """Give the share of the Hessian's eigenvalues that are negative where the energy per spin is u, N → ∞.
 
     It is that of a semicircle from -E_inf to E_inf below u: 0 up to -E_inf, and 1/2 at u = 0; for p = 2 too.
-    Source: Cavagna, Giardina & Parisi, Phys. Rev. B 57 (1998) 11251; Auffinger, Ben Arous & Cerny (2013).
+    Source: Cavagna, Giardina & Parisi, J. Phys. A 34 (2001) 5317; Auffinger, Ben Arous & Cerny (2013).
 
     >>> index_share(np.array([-2.0, threshold(3), 0.0, 2.0]))
     array([0. , 0. , 0.5, 1. ])
