@@ -79,7 +79,7 @@ def test_a_cluster_has_six_zero_modes_and_a_verdict():
     assert (table["gradient"] <= 1e-8).all()
     assert (table["energy"].diff().dropna() >= 0).all()
     assert ((table["index"] > 0) == (table["lowest_eigenvalue"] < 0)).all()
-    assert "6 directions are flat" in judge(finding).sentence
+    assert "flat directions, left out: 6" in judge(finding).sentence
     assert judge(replace(finding, doubts=())).outcome == "info"
     assert judge(replace(finding, doubts=("so it is",))).outcome == "unsure"
 

@@ -127,7 +127,7 @@ def judge(finding: Finding) -> Verdict:
         said.append(f"Spearman's ρ of index and energy is {rho:.2f} (p = {p:.1g})")
     if "u at index zero" in numbers:
         said.append(f"the index goes to zero at u = {numbers['u at index zero']}")
-    said.append(f"{numbers['zero modes']} directions are flat, and left out")
+    said.append(f"flat directions, left out: {numbers['zero modes']}")
     sentence = "; ".join(said) + "."
     if finding.doubts:
         return Verdict(
