@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from spinfunnel.coolings import Coolings
-from spinfunnel.core import Axis, Effort, Finding, Instrument, Number, Series, Table, Verdict
+from spinfunnel.core import Array, Axis, Effort, Finding, Instrument, Number, Series, Table, Verdict
 from spinfunnel.dynamics.flip_paths import pocket
 from spinfunnel.instruments.barriers.calibration import calibrations
 from spinfunnel.instruments.barriers.measuring import (
@@ -20,6 +20,7 @@ from spinfunnel.instruments.barriers.measuring import (
     Ways,
     chosen,
     climbs,
+    depth,
     joined,
     needed,
     no_ways,
@@ -28,7 +29,7 @@ from spinfunnel.instruments.barriers.measuring import (
 from spinfunnel.maths.merge_trees import MergeTree
 from spinfunnel.structures import CUT, groups
 from spinfunnel.subject import Subject
-from spinfunnel.systems.protocols import Metric, Pairwise
+from spinfunnel.systems.protocols import Metric, Pairwise, Smooth
 
 #: States of the pocket around the lowest minimum.
 POCKET = 5000
@@ -50,21 +51,23 @@ def measure(
     made = Coolings.of(readings)
     minima = chosen(system, made, seed)
     minima, found = ways(system, minima, seed) if len(minima.of.energies) > 1 else (minima, no_ways())
-    count, scale = len(minima.of.energies), made.drop if made.drop > 0 else np.nan
+    count, fall = len(minima.of.energies), depth(system, made, seed)
+    scale = fall if fall > 0 else np.nan
     tree = joined(minima.of, found)
     numbers = {
         "minima": Number(count, kind="count"),
         "ways looked for": Number(len(found.ends), kind="count"),
         "B": Number(np.nan),
+        "D": Number(fall, kind="mean"),
     }
     doubts = list(found.doubts)
     climbed = climbs(tree, minima.pairs) / scale
-    if len(climbed) and np.isfinite(np.median(climbed)):
-        low, half, high = (float(value) for value in np.quantile(climbed, [0.25, 0.5, 0.75]))
+    if len(climbed) and np.isfinite(quartiles(climbed)[1]):
+        low, half, high = (float(value) for value in quartiles(climbed))
         kind = "median and quartiles" if found.exact else "median and quartiles of upper bounds"
-        numbers["B"] = Number(half, low=low, high=high, level=0.5, kind=kind)
+        numbers["B"] = Number(half, low=low, high=high if np.isfinite(high) else None, level=0.5, kind=kind)
         numbers["pairs of slow ends"] = Number(len(climbed), kind="count")
-        before = float(np.median(climbs(joined(minima.of, found, small=True), minima.pairs))) / scale
+        before = float(quartiles(climbs(joined(minima.of, found, small=True), minima.pairs))[1]) / scale
         numbers["B, small budget"] = Number(before, kind="median")
         if half < (1 - FALLING) * before:
             doubts.append(
@@ -78,7 +81,7 @@ def measure(
     elif len(found.ends):
         doubts.append("no way was found between half of the pairs of slow ends: B is unknown")
     numbers |= _from_the_best(system, minima, tree, found, scale)
-    if not made.drop > 0:
+    if not fall > 0:
         doubts.append("random states are as low as the best: barriers cannot be given as shares of D")
     kept = needed(found)
     return Finding(
@@ -89,6 +92,15 @@ def measure(
         series=_drawn(minima, tree, scale),
         doubts=tuple(doubts),
     )
+
+
+def quartiles(values: Array) -> Array:
+    """Give the quartiles (3,) of values, each one of them: some may be infinite.
+
+    >>> quartiles(np.array([1.0, 2.0, 3.0, 4.0, np.inf]))
+    array([2., 3., 4.])
+    """
+    return np.asarray(np.quantile(values, [0.25, 0.5, 0.75], method="higher"))
 
 
 def _from_the_best(
@@ -125,7 +137,7 @@ def _minima(minima: Minima) -> Table:
     })  # fmt: skip
 
 
-def _saddles(minima: Minima, found: Ways, kept: np.ndarray) -> Table:
+def _saddles(minima: Minima, found: Ways, kept: Array) -> Table:
     """List the ways which no lower one by other minima makes needless."""
     ends, energy = found.ends[kept], found.highest[kept]
     below = minima.of.energies[ends]
@@ -173,8 +185,8 @@ def judge(finding: Finding) -> Verdict:
     climbs_at = "" if b.kind == "median and quartiles" else "at most "
     sentence = (
         f"Between different ends of slow anneals one must climb {climbs_at}{b.value:.3g} D (the median of "
-        f"{numbers['pairs of slow ends']} pairs), D being how far the best is below random states; "
-        f"{count} minima were looked at."
+        f"{numbers['pairs of slow ends']} pairs), D = {numbers['D']} being how far the best is below random "
+        f"states, or the minima under them; {count} minima were looked at."
     )
     if finding.doubts:
         return Verdict("unsure", label, sentence, "Spend more: --effort normal, or full.", finding.doubts[:1])
@@ -183,7 +195,8 @@ def judge(finding: Finding) -> Verdict:
 
 def cost(subject: Subject, effort: Effort) -> float:
     """Estimate CPU seconds, without those of the anneals, which several instruments share."""
-    return {"quick": 3.0, "normal": 8.0, "full": 30.0}[effort]
+    seconds = {"quick": 3.0, "normal": 8.0, "full": 30.0}[effort]
+    return 5 * seconds if isinstance(subject.system, Smooth) else seconds
 
 
 instrument = Instrument(
@@ -202,7 +215,8 @@ instrument = Instrument(
     "lead to saddles, and these to more minima. Chains are not joined: that is not run. A way may lead by "
     "other minima, and those are listed that join everything at the lowest energies found. All are upper "
     f"bounds, which a larger budget can only lower. B is the median over at most {PAIRS} pairs of different "
-    "slow ends of what one must climb from the higher of the two, over D = mean random energy less the best. "
+    "slow ends of what one must climb from the higher of the two, over D = mean random energy less the best "
+    "(of smooth systems, mean energy of the minima below random states less the best). "
     "Of spins coupled in pairs, no state but those around the best is reached below the energy to which a "
     f"lid rises until {POCKET:,} states are: an exact lower bound. Groups are by average linkage, while the "
     f"mean overlap is above {CUT}.",

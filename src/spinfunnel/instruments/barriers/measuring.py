@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,11 +10,13 @@ import numpy as np
 
 from spinfunnel.coolings import REPLICAS, Coolings
 from spinfunnel.core import Array, seeds
+from spinfunnel.dynamics.descent import descend
 from spinfunnel.dynamics.elastic_band import Bands, elastic_bands, saddles, sides, tops
 from spinfunnel.dynamics.flip_paths import FLOODED, exact_barriers, path_bounds
 from spinfunnel.maths.merge_trees import MergeTree, merge_tree
 from spinfunnel.structures import ROUNDING, SAME, Structures, all_overlaps, distinct
-from spinfunnel.systems.protocols import Flips, Metric, Pairwise, Smooth
+from spinfunnel.systems.protocols import Flips, Metric, Pairwise, Smooth, System
+from spinfunnel.systems.sphere import Sphere
 
 #: The lowest minima that are looked at, for each set of anneals; half as many slow ends that are higher.
 MINIMA = 20
@@ -27,6 +30,10 @@ NEIGHBOURS = 4
 TRIES, FEW_TRIES = 8, 2
 #: Images of a band, and its iterations, of a large and of a small budget.
 IMAGES, ITERATIONS, FEW_ITERATIONS = 16, 400, 100
+#: Random states from which the depth of a smooth landscape is told.
+RANDOM = 32
+#: Numbers that all bands together may look at: fewer pairs are joined where energies are dear (about 10 s).
+NUMBERS = 2e10
 
 
 @dataclass(frozen=True)
@@ -62,6 +69,17 @@ class Ways:
     budget: Array
     exact: bool = False
     doubts: tuple[str, ...] = ()
+
+
+def depth(system: System, made: Coolings, seed: int) -> float:
+    """Give D: how far the best is below random states, or, where anneals hop, below the minima under them.
+
+    Where atoms may overlap, energies of random states say how hard they are, and nothing of the landscape.
+    """
+    if not isinstance(system, Smooth):
+        return made.drop
+    trace = descend(system, system.random(RANDOM, seeds(seed, "depth")), tolerance=1e-3, most=1000)
+    return float(trace.energies[-1].mean()) - made.best_energy
 
 
 def chosen(system: Metric, made: Coolings, seed: int) -> Minima:
@@ -165,7 +183,10 @@ def _all_pairs(minima: Structures) -> Array:
 
 def smooth_ways(system: Any, found: Minima) -> tuple[Minima, Ways]:
     """Look for ways by elastic bands; those that matter lead to saddles, and these to more minima."""
-    minima, pairs = found.of, _some(found)
+    minima = found.of
+    looked_at = max(math.prod(system.shape) ** 2, system.couplings.size if isinstance(system, Sphere) else 0)
+    dear = IMAGES * (ITERATIONS + FEW_ITERATIONS) * looked_at
+    pairs = _some(found, max(PAIRS // 2, int(NUMBERS / dear)))
     a = minima.states[pairs[:, 0]]
     b = system.nearest(a, minima.states[pairs[:, 1]])
     small = elastic_bands(system, a, b, images=IMAGES, iterations=FEW_ITERATIONS).highest
@@ -194,7 +215,7 @@ def smooth_ways(system: Any, found: Minima) -> tuple[Minima, Ways]:
     slow = np.zeros(len(more.energies), dtype=bool)
     slow[place[found.slow]] = True
     piece = joined(more, both).superbasins(np.inf)
-    return _those(piece == piece[place[0]], Minima(more, slow, place[found.pairs]), both)
+    return _those(np.isin(piece, piece[place]), Minima(more, slow, place[found.pairs]), both)
 
 
 def _those(kept: Array, found: Minima, ways: Ways) -> tuple[Minima, Ways]:
@@ -216,10 +237,12 @@ def _with(system: Any, minima: Structures, others: Array) -> tuple[Array, ...]:
     return both.states, both.energies, counts, both.overlaps
 
 
-def _some(found: Minima) -> Array:
-    """Give pairs of neighbours, and those of slow ends."""
-    both = np.concatenate([neighbours(found.of.overlaps), np.sort(found.pairs, axis=1)])
-    return np.asarray(np.unique(both, axis=0))
+def _some(found: Minima, most: int | None = None) -> Array:
+    """Give pairs of neighbours, and those of slow ends: at most so many, the latter first."""
+    slow = np.sort(found.pairs, axis=1)
+    both = np.concatenate([slow, neighbours(found.of.overlaps)])
+    first = np.sort(np.unique(both, axis=0, return_index=True)[1])
+    return np.asarray(both[first[:most]])
 
 
 def joined(minima: Structures, found: Ways, *, small: bool = False) -> MergeTree:
