@@ -22,7 +22,7 @@ from spinfunnel.dynamics.descent import descend, quench
 from spinfunnel.dynamics.engines import nanoseconds, replicas_of
 from spinfunnel.dynamics.hopping import basin_hopping
 from spinfunnel.dynamics.replicas import NEVER, pieces
-from spinfunnel.systems.protocols import Metric, Moves, Smooth, System
+from spinfunnel.systems.protocols import Metric, Moves, Pairwise, Smooth, System
 
 #: Replicas of a set.
 REPLICAS = 16
@@ -32,6 +32,8 @@ WORK: dict[Effort, tuple[int, int, int, int]] = {
     "normal": (3, 10_000, 2, 1_500),
     "full": (4, 100_000, 4, 6_000),
 }
+#: A quick look makes one set if all would take longer than this, in seconds.
+DEAR = 25.0
 #: Cooling times, each ten times the one before; of hops the first three.
 TIMES = 4
 #: An anneal begins where energies have fallen by less than this share of the way to a quenched state within
@@ -47,6 +49,9 @@ FACTORS, STAY, BACK = (0.8, 1.0), 500, 500
 HOT, STEP = 0.8, 0.4
 #: States along an anneal that are taken downhill, and random states of a set.
 SNAPSHOTS, RANDOM = 10, 256
+#: Where a system has moves of its own, a sweep of an anneal costs this share of one at the temperatures of
+#: ladders (measured: a tenth to a half), for most moves are refused.
+COLD = 0.25
 #: Ageing is watched at this share of T90, after these waits, for these times.
 AGEING, WAITS, LAGS = 0.5, (10, 100, 1000), (1, 3, 10, 30, 100, 300, 1000)
 #: Measured nanoseconds of a hop, and of each pair of coordinates in it (LJ38, and the spherical 3-spin).
@@ -148,7 +153,10 @@ def coolings(system: System, effort: Effort) -> tuple[Cooling, ...]:
     else:
         times = tuple(slowest // 10**k for k in reversed(range(TIMES)))
         swept = sum(times) + times[-2] + 2 * (STAY + BACK) + max(WAITS) + max(LAGS) + 500
-        seconds = 1e-9 * REPLICAS * swept * nanoseconds(system)
+        cheaper = 1.0 if isinstance(system, Pairwise) else COLD
+        seconds = 1e-9 * cheaper * REPLICAS * swept * nanoseconds(system)
+    if effort == "quick" and sets * seconds > DEAR:
+        sets = 1
     return tuple(Cooling(index, times, seconds, size) for index in range(sets))
 
 
