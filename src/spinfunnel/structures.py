@@ -39,7 +39,7 @@ def distinct(system: Metric, states: Array, energies: Array, most: int = 400) ->
     """
     order = np.argsort(energies, kind="stable")
     states, energies = states[order], energies[order]
-    room = ROUNDING * max(1e-300, float(np.abs(energies).max()))
+    room = ROUNDING * max(1.0, float(np.abs(energies).max(initial=0.0)))
     same = 1 - 1e-9 if np.issubdtype(states.dtype, np.integer) else SAME
     kept: list[int] = []
     counts: list[int] = []

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 STYLES = {"bad": "bold red", "warning": "yellow", "unsure": "magenta", "info": "cyan", "good": "green"}
 BARS = " ▁▂▃▄▅▆▇█"
 ROWS = 12
+#: Tables of a system that are shown; the rest are named.
+TABLES = 2
 
 
 def show(report: Report, console: Console | None = None) -> None:

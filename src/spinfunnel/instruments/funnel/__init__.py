@@ -93,8 +93,6 @@ def evidence(finding: Finding) -> Evidence:
     """Give the rule what it looks at."""
     numbers = finding.numbers
 
-    swept = numbers["cooling time"].unit == "sweeps"  # random atoms overlap: D is no scale for their barriers
-
     def value(name: str) -> float | None:
         found = numbers[name].value if name in numbers else float("nan")
         return found if np.isfinite(found) else None
@@ -108,7 +106,7 @@ def evidence(finding: Finding) -> Evidence:
         groups=numbers["groups"].value, groups_tenth=numbers["groups at a tenth"].value,
         a_best=numbers["A of the best"].value,
         f_mild=numbers["F at 0.8 T90"].value, f=numbers["F90"].value,
-        barrier=value("B") if swept else None, slope=value("slope"), native_gap=value("native gap"),
+        barrier=value("B"), slope=value("slope"), native_gap=value("native gap"),
         native_hits=value("native hits"), native_radius=value("attraction radius"),
     )  # fmt: skip
 
@@ -153,7 +151,9 @@ def cost(subject: Subject, effort: Effort) -> float:
 instrument = Instrument(
     name="funnel",
     question="landscape",
-    needs=frozenset({"system", "finding:cooling", "finding:fork", "finding:native?"}),
+    needs=frozenset(
+        {"system", "finding:cooling", "finding:fork", "finding:barriers?", "finding:native?"},
+    ),
     measure=measure,
     judge=judge,
     cost=cost,
