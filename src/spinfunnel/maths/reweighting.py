@@ -75,9 +75,7 @@ def levels(energies: Array, beta: float, cuts: Sequence[float] | Array = ()) -> 
     return np.bincount(which, weights=energies) / np.bincount(which), which
 
 
-def counted(
-    runs: Sequence[Array], beta: float, cuts: Sequence[float] | Array = ()
-) -> tuple[Array, Array]:
+def counted(runs: Sequence[Array], beta: float, cuts: Sequence[float] | Array = ()) -> tuple[Array, Array]:
     """Count the energies of runs, each (records, ladders), by level: levels (L,), counts (blocks, runs, L).
 
     `beta` and `cuts` are those of `levels`.

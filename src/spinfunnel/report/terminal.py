@@ -61,7 +61,11 @@ def _parts(report: Report, width: int) -> list[RenderableType]:
     if tables:
         parts += [_layers(report.findings, tables, width), ""]
     elif not report.tensors:
-        tabled = [(name, *pair) for name, found in report.findings.items() for pair in [*found.tables.items()][:1]]
+        tabled = [
+            (name, key, table)
+            for name, found in report.findings.items()
+            for key, table in [*found.tables.items()][:1]
+        ]
         for name, key, table in tabled[:TABLES]:
             parts += [_numbered(name, key, table, width), ""]
         if rest := [name for name, _, _ in tabled[TABLES:]]:

@@ -1,7 +1,9 @@
 """The rule: from what anneals did to one of five words. Its thresholds were fixed before the held-out runs.
 
 They were fixed by what a development set showed (benchmarks/confusion.py, --set development); no system of
-the held-out set had been looked at then. Two numbers decide nearly everything: A, whether independent slow anneals end in one state, and F, whether
+the held-out set had been looked at then.
+
+Two numbers decide nearly everything: A, whether independent slow anneals end in one state, and F, whether
 that state survives reheating. A hole that no anneal hits is not seen: a golf course needs its native state.
 """
 
