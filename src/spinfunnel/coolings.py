@@ -164,7 +164,8 @@ def cool(system: System, planned: Cooling, seed: int) -> Coolings:
     """Make one set of anneals; what it draws does not depend on the other sets.
 
     Raises:
-        BadInput: if random states, or those found, have energies that are not finite.
+        BadInput: if random states, or those found, have energies that are not finite, or all the same; or
+            if no descent ends.
 
     >>> from spinfunnel.systems import system
     >>> made = cool(system("mattis", size=32), Cooling(0, (10, 100, 1000), 1.0, 0), seed=0)
@@ -181,6 +182,8 @@ def cool(system: System, planned: Cooling, seed: int) -> Coolings:
     made = Coolings(times=np.array(planned.times), random_energies=many, factors=np.array(FACTORS), **found)
     if not np.isfinite(made.energies).all():
         raise BadInput(f"{system.name} has minima whose energies are not finite")
+    if np.ptp(many) == 0 and (made.energies == many[0]).all():
+        raise BadInput(f"{system.name}: all states met have the energy {many[0]:g}, so nothing can anneal")
     return made
 
 
@@ -302,14 +305,15 @@ def _hopped(system: Smooth, times: tuple[int, ...], seed: int) -> dict[str, Any]
         schedule = shaken * np.concatenate([np.full(STAY, factor), cooled])
         return descend(system, _swept(system, schedule, own, start=ends[-1])[0]).final
 
+    fallen = descend(system, system.settle(system.random(RANDOM // 4, seeds(seed, "random"))))
+    if not fallen.stats["converged"].any():
+        raise BadInput(f"{system.name}: no descent from random states ends in a minimum: has its energy one?")
+    below = fallen.final
     runs = [hop(time, HOT, None, "hops", time) for time in times]
     ends = np.array([run.stats["minima"] for run in runs])
     energies = np.array([run.stats["lowest"] for run in runs])
-    below = descend(system, system.settle(system.random(RANDOM // 4, seeds(seed, "random")))).final
     shaken = HOT
-    if isinstance(
-        system, Moves
-    ):  # vibrations then hold the energy that is between random minima and the best
+    if isinstance(system, Moves):  # vibrations hold the energy that is between random minima and the best
         height = float(system.energy(below).mean() - energies.min())
         shaken = max(2 * height / math.prod(system.shape), COLDEST * HOT)
     survivors = np.array([forked(factor) for factor in FACTORS])

@@ -451,12 +451,13 @@ def _conclude(
         how = f"{' and '.join(lacking)} did not get through, see there"
         report.not_run.append(_not_run(one, [f"{FINDING}{name}" for name in lacking], how))
         return
-    report.failed += [
-        {"instrument": one.name, "where": reading.where, "error": reading.error}
-        for reading in mine
-        if isinstance(reading, Failure)
-    ]
+    failed = [reading for reading in mine if isinstance(reading, Failure)]
     good = [reading for reading in mine if not isinstance(reading, Failure)]
+    if failed and not good and not isinstance(wanted[0], Part) and len({row.error for row in failed}) == 1:
+        failed = [replace(failed[0], where=f"all sets of {SETS[wanted[0].need][2]}")]
+    report.failed += [
+        {"instrument": one.name, "where": reading.where, "error": reading.error} for reading in failed
+    ]
     if _looks(one) and not good:
         if left:
             how = "raise --budget, or let the run finish"

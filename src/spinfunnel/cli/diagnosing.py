@@ -111,10 +111,11 @@ def diagnose(
 
 
 def _leave(report: Report, chosen: list[str], fail_on: str) -> None:
-    """Exit as promised: 130 interrupted, 2 a chosen instrument crashed, 1 the gate closed, 0 otherwise."""
+    """Exit as promised: 130 interrupted, 2 a chosen one crashed or none ran, 1 the gate closed, else 0."""
     if report.interrupted:
         raise typer.Exit(130)
-    if any(row["instrument"] in chosen for row in report.failed) or not report.findings:
+    crashed = any(row["instrument"] in chosen for row in report.failed)
+    if crashed or not any(not chosen or name in chosen for name in report.findings):
         raise typer.Exit(2)
     if fail_on:
         gate = OUTCOMES[: OUTCOMES.index("warning" if fail_on == "warning" else "bad") + 1]

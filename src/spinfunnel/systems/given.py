@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from spinfunnel.core import Array, BadInput, SpinfunnelError
-from spinfunnel.systems.protocols import Smooth, System
+from spinfunnel.systems.protocols import Metric, Smooth, System
 
 #: So many random states are looked at.
 LOOK = 64
@@ -19,7 +21,8 @@ def look_at(system: System) -> None:
 
     Raises:
         BadInput: if states or energies are of the wrong shape, energies are not finite, or random states do
-            not depend on the seed, or on more than the seed; or if the system's own code fails.
+            not depend on the seed, or on more than the seed; if overlaps or gradients are not finite or of
+            the wrong shape; or if the system's own code fails.
     """
     of = f"system {type(system).__name__}"
     try:
@@ -47,6 +50,21 @@ def look_at(system: System) -> None:
         raise BadInput(f"{of}: {batch} must give the same states for the same seed: seed its generator")
     if x.shape == other.shape and (x == other).all():
         raise BadInput(f"{of}: {batch} gives the same states for seeds 0 and 1: seed its generator")
+    if isinstance(system, Metric):
+        _check(of, "overlap(x, y)", lambda: system.overlap(x, other), (LOOK,))
+    if isinstance(system, Smooth):
+        _check(of, "gradient(x)", lambda: system.gradient(x), shape)
+
+
+def _check(of: str, what: str, asked: Callable[[], Array], shape: tuple[int, ...]) -> None:
+    """Look at what a user's own code gives."""
+    try:
+        with np.errstate(all="ignore"):
+            found = np.asarray(asked())
+    except Exception as error:  # it may fail in any way
+        raise BadInput(f"{of}: {what} failed when first asked: {type(error).__name__}: {error}") from error
+    if found.shape != shape or found.dtype.kind not in "fiu" or not np.isfinite(found).all():
+        raise BadInput(f"{of}: {what} of {LOOK} random states must give finite numbers of shape {shape}")
 
 
 def state_of(system: System, given: Array, whose: str) -> Array:

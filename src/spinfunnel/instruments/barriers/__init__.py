@@ -152,8 +152,8 @@ def _saddles(minima: Minima, found: Ways, kept: Array) -> Table:
 
 
 def _drawn(minima: Minima, tree: MergeTree, scale: float) -> tuple[Series, ...]:
-    """Draw barriers against distance: from the best to all others, and between slow ends."""
-    axes = (Axis("distance 1 - q"), Axis("barrier above the higher minimum / D"))
+    """Draw barriers, above the higher minimum, against distance: from the best, and between slow ends."""
+    axes = (Axis("distance 1 - q"), Axis("barrier / D"))
     others = np.arange(1, len(minima.of.energies))
     drawn = []
     for label, pairs in (
@@ -179,7 +179,8 @@ def judge(finding: Finding) -> Verdict:
     b, count = numbers["B"], numbers["minima"]
     if not np.isfinite(b.value):
         reason = finding.doubts[0] if finding.doubts else "there are none to be measured"
-        advice = "" if count.value == 1 else "Make more anneals: --effort normal, or full."
+        alone = count.value == 1 or any("not run" in doubt for doubt in finding.doubts)
+        advice = "" if alone else "Make more anneals: --effort normal, or full."
         return Verdict("unsure", "no barriers known", f"B is not known: {reason}.", advice)
     label = "high barriers" if b.value >= HIGH else "low barriers"
     climbs_at = "" if b.kind == "median and quartiles" else "at most "

@@ -18,7 +18,7 @@ from spinfunnel.instruments.criticality.measuring import (
     stationary,
     threshold,
 )
-from spinfunnel.instruments.criticality.series import relation, spectra
+from spinfunnel.instruments.criticality.series import order, relation, spectra
 from spinfunnel.subject import Subject
 from spinfunnel.systems.protocols import Smooth
 
@@ -55,7 +55,7 @@ def measure(
     numbers["highest index"] = Number(int(points.index.max()), kind="count")
     if (found := correlation(points)) is not None:
         numbers |= {"Spearman of index and u": Number(found[0]), "its p": Number(found[1])}
-    if (zero := threshold(points, system.size)) is not None:
+    if order(system) is not None and (zero := threshold(points, system.size)) is not None:
         numbers["u at index zero"] = zero
     curved = np.abs(points.spectra) > FLAT * np.abs(points.spectra).max(axis=1, keepdims=True)
     table = Table({
@@ -157,8 +157,9 @@ instrument = Instrument(
     "energies, how many directions lead down from each, and the spectrum of the Hessian there.",
     why="In mean-field glasses the index tells the energy: above a threshold there are saddles, below it "
     "minima, and where the index goes to zero descents get stuck.",
-    judged="Measured (info): whether index and energy go together (Spearman, 1 %), and where the index goes "
-    "to zero, by saddles with at least four indices. Each search is told how many directions to climb, from "
+    judged="Measured (info): whether index and energy go together (Spearman, 1 %), and, of "
+    "spherical p-spin glasses, whose spectra end like semicircles, where the index goes to zero, by saddles "
+    "with at least four indices. Each search is told how many directions to climb, from "
     "a minimum below a random state, and the energy at which it ends is what is measured; so the points are "
     "not a fair sample of all. Unsure if less than half of the searches end where the gradient is below "
     "1e-8, if more than a tenth of the points have other zero modes than most, if most directions are flat, "

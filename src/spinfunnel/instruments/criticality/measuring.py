@@ -77,7 +77,8 @@ def distinct(found: Saddles, n: int) -> Points:
     """Tell the stationary points apart: of the same energy and curvatures, symmetry makes them one."""
     order = np.flatnonzero(found.converged)
     order = order[np.argsort(found.energies[order], kind="stable")]
-    scale = max(1e-300, float(np.abs(found.energies[order]).max(initial=0.0)))
+    steepest = SAME * float(np.abs(found.spectra[order]).max(initial=0.0))  # where all energies are near zero
+    scale = max(1e-300, steepest, float(np.abs(found.energies[order]).max(initial=0.0)))
     kept: list[int] = []
     times: list[int] = []
     for i in map(int, order):

@@ -135,23 +135,26 @@ def judge(finding: Finding) -> Verdict:
         return Verdict(
             "info", "one minimum", f"Only one minimum was found, at E = {lowest}: there is no tree to draw."
         )
+    if "height of the tree" not in numbers:
+        return Verdict(
+            "unsure", "no ways known", f"No way is known between the {count} minima found: there is no tree "
+            "to draw.", "See what barriers says.", finding.doubts[:1],
+        )  # fmt: skip
     label = "one funnel" if funnels == 1 else "several funnels"
     sentence = f"The {count} minima found lie in {funnels} funnel{'s' * (funnels > 1)}"
-    if "height of the tree" in numbers:
-        height, climb, share = (
-            numbers[name].value
-            for name in (
-                "height of the tree",
-                "largest climb to the lowest minimum",
-                "in the main funnel at half height",
-            )
+    height, climb, share = (
+        numbers[name].value
+        for name in (
+            "height of the tree",
+            "largest climb to the lowest minimum",
+            "in the main funnel at half height",
         )
-        most = "at most " if numbers["height of the tree"].kind == "upper bound" else ""
-        sentence += (
-            f": they are joined {height:.4g} above the lowest of them, to which the largest climb is "
-            f"{most}{climb:.4g}. At half of that height, {share:.0%} of the minima below are in "
-            "the main funnel"
-        )
+    )
+    most = "at most " if numbers["height of the tree"].kind == "upper bound" else ""
+    sentence += (
+        f": they are joined {height:.4g} above the lowest of them, to which the largest climb is "
+        f"{most}{climb:.4g}. At half of that height, {share:.0%} of the minima below are in the main funnel"
+    )
     if finding.doubts:
         return Verdict(
             "unsure", label, f"{sentence}.", "Run longer: --effort normal, or full.", finding.doubts[:1]
