@@ -12,6 +12,7 @@ from spinfunnel.instruments.funnel.rule import (
     BARRIER,
     FEW,
     GUIDED,
+    HOPS,
     LOST,
     MANY,
     NARROW,
@@ -73,18 +74,20 @@ def measure(
 
 
 def _profile(cooling: Finding, size: int) -> tuple[Series, ...]:
-    """Draw A(τ), and the two thresholds."""
+    """Draw A(τ), from 0 to 1, and the two thresholds."""
     found, numbers = cooling.tables["times"].columns, cooling.numbers
-    axes = (Axis(f"cooling time τ ({numbers['cooling time'].unit})", "log"), Axis("overlap of ends A(τ)"))
-    ends = np.array([found["time"][0], found["time"][-1]])
+    axes = (
+        Axis(f"cooling time τ ({numbers['cooling time'].unit})", "log"),
+        Axis("overlap of ends A(τ)", low=min(0.0, float(found["A_low"].min())) - 0.03, high=1.03),
+    )
     label = f"N = {size}, {numbers['replicas']} replicas"
     lines = [
-        Series(ends, np.full(2, level), label=text, axes=axes, panel="A(τ)")
-        for level, text in ((ONE, "one state"), (MANY, "many states"))
+        Series(np.zeros(1), np.array([level]), label=text, axes=axes, kind="hline", panel="A(τ)")
+        for level, text in ((ONE, "one state above"), (MANY, "many states below"))
     ]
     points = Series(
         found["time"], found["A"], low=found["A_low"], high=found["A_high"], label=label, axes=axes,
-        kind="scatter", panel="A(τ)",
+        panel="A(τ)",
     )  # fmt: skip
     return points, *lines
 
@@ -165,15 +168,15 @@ instrument = Instrument(
     " survival F90 of an end under reheating.",
     why="A funnel can be trained and trained again to the same answer; a glass gives another answer each "
     "time.",
-    judged="In this order. Golf course (info), which needs a native state: no anneal's end is lower, "
-    f"fewer than {REACHED:.0%} of ends reach it, it draws from overlaps above {NARROW} only, and "
-    f"the rank correlation of energy with overlap is above {GUIDED}. Funnel (good): the 90 % "
-    f"interval of A lies above {ONE}, and F is at least {SURVIVES[0]} from 0.8 T90 and "
-    f"{SURVIVES[1]} from T90. Glass (info): the interval of A lies below {MANY}, and F is below "
-    f"{SURVIVES[0]} from 0.8 T90 and below {LOST} from T90. Multi-funnel (info): F is at least "
-    f"{SURVIVES[0]} from 0.8 T90, {FEW:g} groups of ends or fewer (not more than a third of the "
-    "replicas), not all of the best in one, no more groups than that at a tenth of the time, A "
-    f"larger by at most {SETTLED}, and barriers of {BARRIER} D where they were measured. Else "
-    "cannot tell (unsure). The word is a property of the energy, the moves and the time.",
+    judged=f"In this order. Golf course (info), which needs a native state: no anneal's end is lower, fewer "
+    f"than {REACHED:.0%} of ends reach it, it draws from overlaps above {NARROW} only, and the rank "
+    f"correlation of energy with overlap is above {GUIDED}. Funnel (good): the 90 % interval of A lies above "
+    f"{ONE}, and F is at least {SURVIVES[0]} from 0.8 T90 and {SURVIVES[1]} from T90. Few funnels are at most "
+    f"{FEW:g} groups of ends (and a third of the replicas), no more at a tenth of the time, A larger by at "
+    f"most {SETTLED}. Glass (info): the interval of A lies below {MANY}, F is below {SURVIVES[0]} from 0.8 "
+    f"T90 and below {LOST} from T90, and they are not few with barriers of {BARRIER} D or more. Multi-funnel "
+    f"(info): few, not all of the best in one, with F at least {SURVIVES[0]} from 0.8 T90, or {HOPS} with "
+    "such barriers; where barriers were measured, they are such. Else cannot tell (unsure). The word is a "
+    "property of the energy, the moves and the time.",
     calibrations=calibrations,
 )
