@@ -5,7 +5,7 @@ from spinfunnel.coolings import REPLICAS, WORK, Cooling, Coolings, cool, cooling
 from spinfunnel.core import BadInput
 from spinfunnel.dynamics import quench
 from spinfunnel.systems import system
-from spinfunnel.systems.protocols import Moves, System
+from spinfunnel.systems.protocols import Metric, Moves, Smooth, System
 
 TIMES = (10, 100, 1000)
 
@@ -110,3 +110,30 @@ def test_energies_that_are_not_finite_are_refused():
 
     with pytest.raises(BadInput, match="nan"):
         cool(Broken(), Cooling(0, TIMES, 1.0, 0), seed=0)
+
+
+class Bowl(Smooth, Metric):
+    name, convention, size, shape, scale = "bowl", "E = s x^2", 2, (2,), 1.0
+
+    def energy(self, x):
+        return self.scale * (x**2).sum(axis=1)
+
+    def gradient(self, x):
+        return 2 * self.scale * x
+
+    def hvp(self, x, v):
+        return 2 * self.scale * v
+
+    def overlap(self, x, y):
+        return np.exp(-np.abs(x - y).max(axis=1))
+
+    def random(self, batch, seed):
+        return np.random.default_rng(seed).normal(size=(batch, 2))
+
+
+@pytest.mark.parametrize(("scale", "said"), [(0.0, "so nothing can anneal"), (-1.0, "has its energy one")])
+def test_a_plain_and_a_hill_are_refused(scale, said):
+    ground = Bowl()
+    ground.scale = scale
+    with pytest.raises(BadInput, match=said):
+        cool(ground, Cooling(0, (1, 2, 3), 1.0, 0), seed=0)

@@ -143,3 +143,16 @@ def test_bad_input_is_one_line_and_exit_2(tmp_path, arguments, said):
     assert done.stdout == ""
     assert said in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_what_cannot_be_run_is_one_line_a_kind_and_exit_2(tmp_path):
+    (tmp_path / "zero.rud").write_text("4 3\n1 2 0\n2 3 0\n3 4 0\n")
+    done = run("diagnose", tmp_path / "zero.rud", "--effort", "quick")
+    assert done.returncode == 2
+    failed = " ".join(done.stdout.split()).partition("failed:")[2].partition("not run:")[0]
+    assert failed.count("has no move that costs energy") == 2
+    assert failed.count("all sets of ") == 2
+    for asked in (["--only", "criticality"], ["--only", "funnel", "--skip", "fork"]):
+        done = run("diagnose", "system:sk", "--size", 8, "--effort", "quick", *asked)
+        assert done.returncode == 2
+        assert "not run:" in done.stdout

@@ -220,3 +220,18 @@ def test_a_users_system_that_breaks_its_promises_is_one_line_before_anything_run
 
     with pytest.raises(BadInput, match=r"system least: energies must be finite, but .* have nan"):
         sf.diagnose(Broken())
+
+
+@pytest.mark.parametrize(
+    ("method", "gives", "said"),
+    [
+        ("overlap", lambda *given: np.full(len(given[0]), np.nan), r"overlap\(x, y\) .* finite numbers"),
+        ("gradient", lambda x: x[:, 0], r"gradient\(x\) .* of shape \(64, 1\)"),
+        ("gradient", lambda x: x / 0, r"gradient\(x\) .* finite numbers"),
+        ("gradient", lambda x: x.none, r"gradient\(x\) failed when first asked: AttributeError"),
+    ],
+)
+def test_overlaps_and_gradients_are_looked_at_too(monkeypatch, method, gives, said):
+    monkeypatch.setattr(Slope, method, lambda self, *given: gives(*given))
+    with pytest.raises(BadInput, match=said):
+        subject_of(Slope())

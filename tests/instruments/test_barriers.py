@@ -70,6 +70,7 @@ def test_without_barriers_it_says_so(name, reason):
     verdict = judge(finding)
     assert verdict.outcome == "unsure"
     assert reason in verdict.sentence
+    assert verdict.advice == ""
     assert len(finding.tables["saddles"]) == 0
 
 

@@ -138,3 +138,14 @@ def test_energies_that_are_not_finite_are_one_line():
 
     with pytest.raises(BadInput, match="finite"):
         looked_at(Broken(np.ones(2)))
+
+
+def test_energies_all_near_zero_are_one_point():
+    finding = looked_at(Quadratic(np.array([1.0, 2.0])))
+    assert finding.numbers["stationary points"].value == 1
+
+
+def test_only_where_the_edge_of_the_spectrum_is_known_does_the_index_go_to_zero():
+    edge = "u at index zero"
+    assert edge in looked_at("system:spherical-pspin", size=32).numbers
+    assert edge not in looked_at("system:spherical-pspin?eps=0.5", size=32).numbers

@@ -100,6 +100,7 @@ def test_nothing_joined_and_no_climb_at_all_are_said():
     apart = measured([0.0, 1.0], [])
     assert "height of the tree" not in apart.numbers
     assert apart.doubts
+    assert (judge(apart).outcome, judge(apart).label) == ("unsure", "no ways known")
     flat = measured([1.0, 1.0], [(0, 1, 1.0)])
     assert flat.numbers["funnels"].value == 1
     assert flat.numbers["height of the tree"].value == 0

@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 
 import spinfunnel as sf
+from spinfunnel.coolings import Cooling, cool
 from spinfunnel.instruments import instrument
 from spinfunnel.instruments.funnel import evidence, judge
 from spinfunnel.instruments.funnel.calibration import SEEN
 from spinfunnel.instruments.funnel.rule import Evidence, classify
 from spinfunnel.run import diagnose
+from spinfunnel.subject import subject_of
 from spinfunnel.systems import system
 
 FUNNEL = Evidence(32, 1.0, 1.0, 1.0, 0.5, 1.0, 9.0, 1.0, 1.0, 1.0)
@@ -133,3 +135,15 @@ def test_all_calibrations_hold():
             rows = list(calibration.run(1))
             assert rows
             assert all(row.ok and abs(row.sigma or 0) < 4 for row in rows), rows
+
+
+def test_ends_alike_but_for_rounding_are_one_end():
+    well = system("double-well")
+    made = cool(well, Cooling(0, (1, 2, 4), 1.0, 0), seed=0)
+    made = replace(made, ends=np.ones_like(made.ends) + 1e-10 * made.ends)
+    made = replace(made, energies=well.energy(made.ends.reshape(-1, 2)).reshape(made.energies.shape))
+    given = {"findings": {}, "seed": 0, "budget": None}
+    assert instrument("cooling").measure(subject_of(well), readings=[made], **given).doubts == ()
+    made.ends[:, ::2, 1] += 1
+    (doubt,) = instrument("cooling").measure(subject_of(well), readings=[made], **given).doubts
+    assert "one energy, but not one state" in doubt
