@@ -181,7 +181,8 @@ class Series:
     """Data to draw, never a picture. All series of one `panel` (and one `row`) are drawn together.
 
     `row` names the table row it belongs to (`Table.row_names`); empty, it belongs to the whole subject.
-    Shapes: x, y, low, high (n,); for a surface x (n,), y (m,), z (m, n); a step has x (n + 1,) edges.
+    Shapes: x, y, low, high (n,); for a surface x (n,), y (m,), z (m, n), or all (m, n); a step has x (n + 1,)
+    edges; a vline is drawn at every x, a hline, with its label at its end, at every y.
     `names` may name the n points (the table rows they stand for); where a line or tree breaks, y is NaN.
     Basins and branches (scatter3d, tree) have six colours, in order; what is labelled "others" is grey.
     """
@@ -193,7 +194,9 @@ class Series:
     high: Array | None = None
     label: str = ""
     axes: tuple[Axis, ...] = (Axis("x"), Axis("y"))
-    kind: Literal["line", "step", "band", "scatter", "scatter3d", "surface", "tree", "vline"] = "line"
+    kind: Literal["line", "step", "band", "scatter", "scatter3d", "surface", "tree", "vline", "hline"] = (
+        "line"
+    )
     panel: str = ""
     row: str = ""
     names: tuple[str, ...] = ()

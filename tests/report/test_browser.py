@@ -248,15 +248,18 @@ def test_every_kind_of_series_is_drawn(visit, report, tmp_path):
         Series(x, np.array([1, 2, np.nan, 2, 1]), kind="tree", panel="tree"),
         Series(x, y, z=y, kind="scatter3d", axes=three, panel="scatter3d"),
         Series(x, y[:4], z=np.outer(y[:4], x), kind="surface", axes=three, panel="surface"),
+        Series(x, y, panel="levels"),
+        Series(x[:1], y[2:3], kind="hline", label="<i>above", panel="levels"),
     )
     odd = replace(report, findings={"f": Finding("f", "landscape", series=series)}, verdicts={})
     page = visit(odd.html(tmp_path / "r.html"), height=1600)
-    page.wait_for_function("document.querySelectorAll('.js-plotly-plot').length === 4")
+    page.wait_for_function("document.querySelectorAll('.js-plotly-plot').length === 5")
     page.wait_for_timeout(1500)
     for kind in ("band", "tree", "scatter3d", "surface"):
         panel = page.locator(".panel", has=page.locator("h4", has_text=kind)).first
         colours, _ = colours_in(page, panel.locator(".js-plotly-plot"))
         assert colours > 20, kind
+    assert page.locator(".annotation-text").all_inner_texts() == ["<i>above"]
     keep(page, "kinds")
 
 

@@ -63,6 +63,7 @@ def test_every_kind_of_series_can_be_drawn(tmp_path):
         "surface": Series(x, y[:4], z=np.outer(y[:4], x), kind="surface", axes=three),
         "tree": Series(x, np.array([1, 2, np.nan, 2, 1]), kind="tree"),
         "vline": Series(x[:2], y[:2], kind="vline", label="here"),
+        "hline": Series(x[:2], y[:2], kind="hline", label="above"),
     }
     drawn = [replace(series, panel=kind) for kind, series in kinds.items()]
     paths = report_of(*drawn).figures(tmp_path)

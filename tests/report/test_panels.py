@@ -45,6 +45,13 @@ def space(title, *, low=-1.0, high=1.0, kind="scatter3d"):
     return Panel(title, "", (Series(x, x, z=x, axes=axes, kind=kind),))
 
 
+def test_two_histograms_in_one_panel_differ():
+    given = inks(panel("step", "step", "vline", "vline", "line"), frozenset("01"))
+    assert given[0] == DATA
+    assert len(set(given)) == 5
+    assert inks(panel("hline", "line"), frozenset()) == [NULL, 2]
+
+
 def test_neighbours_of_one_fixed_scale_stand_side_by_side():
     funnel, null, other = space("funnel"), space("null"), space("other", high=2.0)
     groups = side_by_side([funnel, null, other, panel("line"), panel("line")])

@@ -120,7 +120,7 @@ def _judged(found: Finding) -> dict[str, str]:
 
 
 def _draw(figure: Any, panel: Panel, data: frozenset[str], judged: dict[str, str]) -> None:
-    labels = {one.label for one in panel.series if one.label}
+    labels = {one.label for one in panel.series if one.label and one.kind != "hline"}
     longest = max(map(len, labels), default=0)
     in_line = 4 if longest <= SHORT / 2 else 3 if longest <= SHORT else 2
     lines = -(-len(labels) // in_line)
@@ -216,6 +216,11 @@ def _series(axes: Any, series: Series, ink: str, judged: dict[str, str], panel: 
         for at in x:
             axes.axvline(at, color=ink, lw=0.9, ls="--", label=label)
             label = "_"
+    elif series.kind == "hline":
+        for at in y:
+            axes.axhline(at, color=ink, lw=0.7, ls="--", zorder=1)
+            end = {"xy": (1, at), "xycoords": ("axes fraction", "data"), "xytext": (-1, 1.5)}
+            axes.annotate(plain(series.label), **end, textcoords="offset points", ha="right", fontsize=6)
     elif series.kind == "scatter3d":
         z = np.asarray(series.z, dtype=float)
         if all(one.kind != "surface" for one in panel.series):
@@ -243,11 +248,12 @@ def _threads(axes: Any, points: Array, limits: tuple[float, float] | None, ink: 
 
 
 def _surface(axes: Any, x: Array, y: Array, z: Array, *, veiled: bool) -> None:
-    """Draw z (m, n) over x (n,) and y (m,), with a hole where a corner is not finite."""
+    """Draw z (m, n) over x (n,) and y (m,), or (m, n), with a hole where a corner is not finite."""
     from matplotlib import colormaps
     from mpl_toolkits.mplot3d.art3d import Poly3DCollection
 
-    corners = np.stack([*np.meshgrid(x, y), z], axis=2)
+    places = np.meshgrid(x, y) if x.ndim == 1 else (x, y)
+    corners = np.stack([*places, z], axis=2)
     cells = np.stack([corners[:-1, :-1], corners[:-1, 1:], corners[1:, 1:], corners[1:, :-1]], axis=2)
     cells = cells.reshape(-1, 4, 3)
     cells = cells[np.isfinite(cells).all(axis=(1, 2))]

@@ -79,11 +79,13 @@ def inks(panel: Panel, counted: frozenset[str]) -> list[int]:
     """
     given: list[int] = []
     seen = Counter[str]()
-    firsts = {one.kind: FIRST + KINDS.get(one.kind, 0) for one in panel.series}
+    firsts = {one.kind: FIRST + KINDS.get(one.kind, 0) for one in panel.series if one.kind != "step"}
     for one in panel.series:
-        if one.kind == "step" or one.label in counted:
+        if one.kind == "step" and DATA in given:  # a second histogram is another colour
+            given.append(min(set(range(FIRST, len(INKS))) - set(given) - set(firsts.values())))
+        elif one.kind == "step" or one.label in counted:
             given.append(DATA)
-        elif one.kind == "band" or (one.kind in GROUPED and one.label == OTHERS):
+        elif one.kind in ("band", "hline") or (one.kind in GROUPED and one.label == OTHERS):
             given.append(NULL)
         elif one.kind == "tree" and not one.label:  # the trunk, which belongs to no branch
             given.append(DATA)
@@ -163,6 +165,8 @@ def _spread(panel: Panel, which: int, log: bool) -> tuple[float, float] | None:
     left_out = {"line"} if "step" in drawn else set()
     if which == 1 and drawn != {"vline"}:
         left_out.add("vline")
+    if which == 0 and drawn != {"hline"}:
+        left_out.add("hline")
     found = []
     for one in panel.series:
         if one.kind in left_out:

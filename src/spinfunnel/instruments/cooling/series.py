@@ -1,4 +1,4 @@
-"""What `cooling` draws: A and residual energy against cooling time, cooling curves, and ageing."""
+"""What `cooling` draws: residual energy against cooling time, cooling curves, and ageing."""
 
 from __future__ import annotations
 
@@ -9,29 +9,15 @@ from spinfunnel.core import Axis, Series, Table
 
 
 def profiles(table: Table, made: Coolings, size: int) -> tuple[Series, ...]:
-    """Draw the overlap of ends, and what is left of the energy, against cooling time."""
+    """Draw what is left of the energy against cooling time; A is drawn with the verdict, by `funnel`."""
     found = table.columns
-    time = Axis(f"cooling time τ ({made.unit})", "log")
-    alike, left = Axis("overlap of ends A(τ)"), Axis("residual energy / D")
-    who = f"N = {size}, {made.energies.shape[1]} replicas"
-    drawn = []
-    for name, axis, panel in (("A", alike, "overlap of ends"), ("residual", left, "residual energy")):
-        low, high = found[f"{name}_low"], found[f"{name}_high"]
-        axes = (time, axis)
-        drawn += [
-            Series(found["time"], found[name], axes=axes, kind="line", panel=panel),
-            Series(
-                found["time"],
-                found[name],
-                low=low,
-                high=high,
-                label=who,
-                axes=axes,
-                kind="scatter",
-                panel=panel,
-            ),
-        ]
-    return tuple(drawn)
+    axes = (Axis(f"cooling time τ ({made.unit})", "log"), Axis("residual energy / D"))
+    return (
+        Series(
+            found["time"], found["residual"], low=found["residual_low"], high=found["residual_high"],
+            label=f"N = {size}, {made.energies.shape[1]} replicas", axes=axes, panel="residual energy",
+        ),
+    )  # fmt: skip
 
 
 def curves(made: Coolings, size: int) -> tuple[Series, ...]:

@@ -176,7 +176,7 @@ def random_energies(system: System, energies: Array, native_energy: float) -> Ra
 def times(
     system: System, made: Coolings, found: Compared, entropy: float | None, gap: float
 ) -> dict[str, Number]:
-    """Give, in sweeps (or hops), Levinthal's time, Zwanzig's, and what the anneals took.
+    """Give the log10 of, in sweeps (or hops), Levinthal's time, Zwanzig's, and what the anneals took.
 
     Levinthal looks at all states, one a sweep. Zwanzig's N bonds turn right and wrong on their own, each with
     e^(S0 / N) - 1 wrong states, and gain gap / (N T90) by being right. Anneals are repeated until one hits,
@@ -192,14 +192,14 @@ def times(
         except BadInput:  # beyond what a float holds
             time = math.inf
         if math.isfinite(time):
-            said["Zwanzig's time at T90"] = Number(time, kind="model", unit="sweeps")
+            said["log10 of Zwanzig's time at T90"] = Number(math.log10(time), kind="model", unit="sweeps")
     often = np.flatnonzero(found.hits >= min(OFTEN, max(1, found.hits.max())))
     if found.hits.max() > 0:
         took = made.times[often] * found.tries[often] / found.hits[often]
         k = int(took.argmin())
         hits, tries = int(found.hits[often[k]]), int(found.tries[often[k]])
-        error = float(took[k]) * math.sqrt((1 - hits / tries) / hits)
-        said["time of anneals until one hits"] = Number(
-            float(took[k]), error=error if hits < tries else None, unit=made.unit
+        error = math.sqrt((1 - hits / tries) / hits) / math.log(10)
+        said["log10 of the anneals' time until one hits"] = Number(
+            math.log10(took[k]), error=error if hits < tries else None, unit=made.unit
         )
     return said

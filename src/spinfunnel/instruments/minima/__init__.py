@@ -38,7 +38,7 @@ def measure(
     clusters = Table.of(
         [_cluster(made, found, basin, system.size) for basin in range(found.labels.max() + 1)]
     )
-    pictures, embedded = funnel(met, found.basins, system.size, seed)
+    pictures, embedded = funnel(met, found.basins, float(made.random_energies.mean()), system.size, seed)
     return Finding(
         "minima",
         "landscape",
@@ -153,8 +153,9 @@ instrument = Instrument(
     "would see in 90 % of cases; the unseen share is the chance that one more slow anneal ends in a minimum "
     "that none did. The funnel is drawn over a map of the minima: the distance from the middle is 1 - q to "
     "the lowest, exactly, minima in one direction are like each other, and colours are the basins of the "
-    "slow ends they are most like. The surface is an envelope of bowls that stand on the minima: walls are "
-    "drawn, not measured (see barriers). Beside it, the same map with the energies permuted.",
+    "slow ends they are most like. The surface is a plain with a well on every minimum: walls are drawn, "
+    "not measured (see barriers); its top is the mean energy of random states, or twice the range of minima "
+    "above the lowest, if that is less. Beside it, the same map with the energies permuted.",
     why="A funnel has one basin, towards which energies fall from all sides; a glass has many, all about as "
     "low; and permuted energies fall nowhere.",
     judged=f"By the 90 % interval of n_eff: one basin (info) below {ONE}, many basins (info) from {MANY:g} "

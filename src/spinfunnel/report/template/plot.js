@@ -13,7 +13,7 @@ const faint = (hex, alpha) => hex + Math.round(255 * alpha).toString(16).padStar
 const literal = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 
 // The same view of everything drawn in space: from the side, so that what is low is seen to be low.
-const camera = (far) => ({ eye: { x: 1.12 * far, y: -1.54 * far, z: 0.42 * far }, center: { x: 0, y: 0, z: -0.18 } });
+const camera = (far) => ({ eye: { x: far, y: -1.38 * far, z: 0.55 * far }, center: { x: -0.07, y: -0.05, z: -0.2 } });
 const hasSpace = (() => {
   const canvas = document.createElement("canvas");
   return Boolean(canvas.getContext("webgl2") ?? canvas.getContext("webgl"));
@@ -79,11 +79,13 @@ function traces(panel, outcomeOf) {
       case "vline":
         // The line itself is a shape, so that it is as tall as the picture; this is its entry in the legend.
         return [{ ...common, type: "scatter", mode: "lines", x: [null], y: [null], line: { color: ink, width: 1.25, dash: "dash" } }];
+      case "hline": // a shape, too; it has its label at its end
+        return [];
       case "scatter3d": {
         const text = series.names.length ? series.names.map(literal) : undefined;
         const z = literal(panel.axes[2]?.label ?? "z");
         const dots = { ...common, type: "scatter3d", mode: "markers", x: series.x, y: series.y, z: series.z, text,
-          marker: { color: ink, size: points < 100 ? 4 : 3, opacity: 0.95, line: { width: 0 } },
+          marker: { color: ink, size: points < 100 ? 4 : 3, opacity: 0.9, line: { width: 0 } },
           hovertemplate: `${text ? "<b>%{text}</b><br>" : ""}${z} %{z:.5g}<extra>${literal(series.label)}</extra>` };
         if (!stems) return [dots];
         const top = panel.axes[2]?.range?.[1] ?? Math.max(...series.z);
@@ -93,8 +95,8 @@ function traces(panel, outcomeOf) {
       }
       case "surface":
         if (!series.z.flat().some(Number.isFinite)) return [];
-        return [{ ...common, type: "surface", x: series.x, y: series.y, z: series.z, showscale: false, colorscale: "Cividis", opacity: points ? 0.4 : 1,
-          contours: { z: { show: true, usecolormap: !points, color: colour("soft"), width: 1 } }, lighting: { specular: 0.05, roughness: 0.9 },
+        return [{ ...common, type: "surface", x: series.x, y: series.y, z: series.z, showscale: false, colorscale: "Cividis", opacity: points ? 0.5 : 1,
+          lighting: { ambient: 0.7, diffuse: 0.7, specular: 0.05, roughness: 0.9 },
           ...(points ? { hoverinfo: "skip", hovertemplate: null } : { hovertemplate: "%{x:.4g}, %{y:.4g}<br>%{z:.5g}<extra></extra>" }) }];
       default: { // line, tree
         const tree = series.kind === "tree", ends = bars(series, ink);
@@ -134,14 +136,21 @@ function space(spec) {
 
 function layout(panel, width) {
   const inks = report.inks[isDark() ? "dark" : "light"];
-  const lines = panel.series.filter((series) => series.kind === "vline");
+  const of = (kind) => panel.series.filter((series) => series.kind === kind);
+  const level = (at) => (panel.axes[1].log ? Math.log10(at) : at); // texts, unlike shapes, stand where their logarithm is
   const font = { family: getComputedStyle(document.body).fontFamily, size: 12, color: colour("ink") };
   const [x, y, z] = panel.solid ? [0, 1, 2].map((which) => space(panel.axes[which])) : panel.axes.map(axis);
   return {
     ...(panel.solid ? { scene: { xaxis: x, yaxis: y, zaxis: z, aspectmode: "manual", aspectratio: { x: 1, y: 1, z: 0.85 }, camera: camera(width < 420 ? 1.25 : 1), dragmode: "turntable" } } : { xaxis: x, yaxis: y }),
     uirevision: "kept", // a change of colours leaves the view as it was turned
-    shapes: lines.flatMap((series) => series.x.map((at) => ({ type: "line", x0: at, x1: at, y0: 0, y1: 1, yref: "paper", layer: "above",
-      line: { color: inks[series.ink], width: 1.25, dash: "dash" } }))),
+    shapes: [
+      ...of("vline").flatMap((series) => series.x.map((at) => ({ type: "line", x0: at, x1: at, y0: 0, y1: 1, yref: "paper", layer: "above",
+        line: { color: inks[series.ink], width: 1.25, dash: "dash" } }))),
+      ...of("hline").flatMap((series) => series.y.map((at) => ({ type: "line", x0: 0, x1: 1, xref: "paper", y0: at, y1: at, layer: "below",
+        line: { color: inks[series.ink], width: 1, dash: "dash" } }))),
+    ],
+    annotations: of("hline").flatMap((series) => series.y.map((at) => ({ text: literal(series.label), showarrow: false, x: 1, xref: "paper", xanchor: "right",
+      y: level(at), yanchor: "bottom", font: { size: 11, color: colour("soft") } }))),
     margin: panel.solid ? { l: 0, r: 0, t: 0, b: 0 } : { l: 52, r: 8, t: 8, b: 40 },
     font, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
     legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom", font: { size: panel.solid ? 10 : 11 }, bgcolor: "rgba(0,0,0,0)",
