@@ -3,8 +3,8 @@
     python benchmarks/confusion.py [--set development] [--only FAMILY] [--jobs 2] [--fresh]
 
 The held-out set goes to src/spinfunnel/data/confusion.json. The thresholds were fixed by what the development
-set showed, and once more by a first held-out set (held-out-first.json); no size and no seed of those is in the
-held-out set. Resumable: what was done is in .cache/, and is not done again (--fresh: everything is).
+set showed, and once more by a first held-out set (held-out-first.json); its seeds, and its sizes but those of
+clusters, are others. Resumable: what was done is in .cache/, and not done again (--fresh: everything is).
 """
 
 import argparse

@@ -171,12 +171,12 @@ instrument = Instrument(
     judged=f"In this order. Golf course (info), which needs a native state: no anneal's end is lower, fewer "
     f"than {REACHED:.0%} of ends reach it, it draws from overlaps above {NARROW} only, and the rank "
     f"correlation of energy with overlap is above {GUIDED}. Funnel (good): the 90 % interval of A lies above "
-    f"{ONE}, and F is at least {SURVIVES[0]} from 0.8 T90 and {SURVIVES[1]} from T90. Few funnels are at most "
-    f"{FEW:g} groups of ends (and a third of the replicas), no more at a tenth of the time, A larger by at "
-    f"most {SETTLED}. Glass (info): the interval of A lies below {MANY}, F is below {SURVIVES[0]} from 0.8 "
-    f"T90 and below {LOST} from T90, and they are not few with barriers of {BARRIER} D or more. Multi-funnel "
-    f"(info): few, not all of the best in one, with F at least {SURVIVES[0]} from 0.8 T90, or {HOPS} with "
-    "such barriers; where barriers were measured, they are such. Else cannot tell (unsure). The word is a "
-    "property of the energy, the moves and the time.",
+    f"{ONE}, and F is at least {SURVIVES[0]} from 0.8 T90 and {SURVIVES[1]} from T90. Few funnels are at "
+    f"most {FEW:g} groups of ends (and a third of the replicas), no more at a tenth of the time, A larger "
+    f"by at most {SETTLED}. Glass (info): the interval of A lies below {MANY}, F is below {SURVIVES[0]} "
+    f"from 0.8 T90 and below {LOST} from T90, and they are not few with barriers of {BARRIER} D or more. "
+    f"Multi-funnel (info): few, not all of the best in one, with F at least {SURVIVES[0]} from 0.8 T90, or "
+    f"{HOPS} with such barriers; where barriers were measured, they are such. Else cannot tell (unsure). The "
+    "word is a property of the energy, the moves and the time.",
     calibrations=calibrations,
 )
