@@ -35,6 +35,9 @@ WORK: dict[Effort, tuple[int, int, float]] = {
 #: The fewest sets and sweeps, however long they take; the share of sweeps that is not recorded, for the
 #: ladders begin at random.
 FEWEST_SETS, FEWEST, BURN_IN = 4, 500, 0.25
+#: Where a system has moves of its own, a sweep costs this share of the most it can (measured: .09 to .45, for
+#: many moves are refused).
+REFUSED = 0.2
 #: Records of a set, unless their states would take more bytes than this.
 RECORDS, BYTES = 1000, 2**28
 #: Random states of each replica: what infinite temperature is.
@@ -122,8 +125,9 @@ def draws(system: System, effort: Effort) -> tuple[Draw, ...]:
     nominal = 2 * RUNGS * REPLICAS * nanoseconds(system) * 1e-9  # of a sweep
     count = int(min(sets, max(FEWEST_SETS, seconds / (FEWEST * nominal))))
     sweeps = int(min(most, max(FEWEST, seconds / count / nominal)))
+    expected = sweeps * (1 + BURN_IN) * nominal * (1.0 if isinstance(system, Pairwise) else REFUSED)
     bytes = min(BYTES, RECORDS * 2 * RUNGS * REPLICAS * math.prod(system.shape))
-    return tuple(Draw(index, sweeps, sweeps * (1 + BURN_IN) * nominal, bytes) for index in range(count))
+    return tuple(Draw(index, sweeps, expected, bytes) for index in range(count))
 
 
 def sample(system: System, draw: Draw, seed: int) -> Samples:

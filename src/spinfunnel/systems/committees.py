@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import permutations
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -94,10 +95,13 @@ class Committee(Flips, Moves, Metric):
         x, y = checked(x, self.size), checked(y, self.size)
         if self.hidden == 1:
             return overlap(x, y)
-        from scipy.optimize import linear_sum_assignment
-
         units = (len(x), self.hidden, -1)
         alike = x.reshape(units).astype(np.float64) @ y.reshape(units).transpose(0, 2, 1) / self.size
+        if self.hidden <= 5:  # at most 120 orders, all at once
+            every = permutations(range(self.hidden))
+            return np.asarray(np.max([np.trace(alike[:, order], axis1=1, axis2=2) for order in every], axis=0))
+        from scipy.optimize import linear_sum_assignment
+
         return np.array([q[linear_sum_assignment(q, maximize=True)].sum() for q in alike])
 
     @property
@@ -110,8 +114,8 @@ class Committee(Flips, Moves, Metric):
 
     @property
     def memory(self) -> int:
-        """The weight chosen, and the fields (K, P)."""
-        return 1 + self.hidden * len(self.patterns)
+        """The weight chosen, the fields (K, P), and the sums of their signs (P,)."""
+        return 1 + (self.hidden + 1) * len(self.patterns)
 
     @staticmethod
     def prepare(x: Any, memory: Any, data: Any) -> Any:
@@ -124,6 +128,8 @@ class Committee(Flips, Moves, Metric):
                 memory[1 + i // n * count + p] += x[i] * patterns[i % n, p]
         energy = 0.0
         for p in range(count):
+            for k in range(hidden):
+                memory[1 + hidden * count + p] += 1 if memory[1 + k * count + p] > 0 else -1
             energy += price(memory, p, count, hidden, data[1][1], -1, 0.0)
         return energy / (np.sqrt(n) if data[1][1] else 1.0)
 
@@ -143,7 +149,11 @@ class Committee(Flips, Moves, Metric):
                 cost += max(-after, 0.0) - max(-now, 0.0)
             else:
                 cost += (1.0 if after < 0.0 else 0.0) - (1.0 if now < 0.0 else 0.0)
-        for p in range(0 if hidden == 1 else count):
+        for p in range(0 if hidden == 1 or linear else count):
+            now, votes = memory[1 + k * count + p], memory[1 + hidden * count + p]
+            after = votes + (2.0 if now + turn * patterns[i % n, p] > 0 else 0.0) - (2.0 if now > 0 else 0.0)
+            cost += (1.0 if after < 0.0 else 0.0) - (1.0 if votes < 0.0 else 0.0)
+        for p in range(count if hidden > 1 and linear else 0):
             cost += price(memory, p, count, hidden, linear, k, turn * patterns[i % n, p])
             cost -= price(memory, p, count, hidden, linear, -1, 0.0)
         return cost / (np.sqrt(n) if linear else 1.0), 0.0
@@ -154,8 +164,11 @@ class Committee(Flips, Moves, Metric):
         n, count = data[0].shape
         i = np.int64(memory[0])
         x[i] = -x[i]
+        votes, own = 1 + data[1][0] * count, 1 + i // n * count
         for p in range(count):
-            memory[1 + i // n * count + p] += 2.0 * x[i] * data[0][i % n, p]
+            before = memory[own + p]
+            memory[own + p] += 2.0 * x[i] * data[0][i % n, p]
+            memory[votes + p] += (2.0 if memory[own + p] > 0 else 0.0) - (2.0 if before > 0 else 0.0)
 
 
 def price(memory: Any, p: Any, count: Any, hidden: Any, linear: Any, unit: Any, change: Any) -> Any:

@@ -196,8 +196,8 @@ def judge(finding: Finding) -> Verdict:
 
 def cost(subject: Subject, effort: Effort) -> float:
     """Estimate CPU seconds, without those of the anneals, which several instruments share."""
-    seconds = {"quick": 3.0, "normal": 8.0, "full": 30.0}[effort]
-    return 5 * seconds if isinstance(subject.system, Smooth) else seconds
+    seconds = {"quick": 1.0, "normal": 2.0, "full": 8.0}[effort]
+    return 10 * seconds if isinstance(subject.system, Smooth) else seconds
 
 
 instrument = Instrument(
