@@ -98,8 +98,9 @@ class Committee(Flips, Moves, Metric):
         units = (len(x), self.hidden, -1)
         alike = x.reshape(units).astype(np.float64) @ y.reshape(units).transpose(0, 2, 1) / self.size
         if self.hidden <= 5:  # at most 120 orders, all at once
-            every = permutations(range(self.hidden))
-            return np.asarray(np.max([np.trace(alike[:, order], axis1=1, axis2=2) for order in every], axis=0))
+            orders = permutations(range(self.hidden))
+            sums = [np.trace(alike[:, order], axis1=1, axis2=2) for order in orders]
+            return np.asarray(np.max(sums, axis=0))
         from scipy.optimize import linear_sum_assignment
 
         return np.array([q[linear_sum_assignment(q, maximize=True)].sum() for q in alike])
