@@ -39,7 +39,8 @@ def main() -> None:
         page.screenshot(path=IMAGES / "report.png", clip={"x": 0, "y": 0, "width": WIDTH, "height": end})
         box = {"x": 0, "y": layers["y"] - MARGIN, "width": WIDTH, "height": layers["height"] + 2 * MARGIN}
         page.screenshot(path=IMAGES / "layers.png", clip=box)
-        glass = sf.diagnose("system:sk", size=128, effort="normal").html("glass.html").resolve()
+        glass = sf.diagnose("system:sk", size=128, only=["thermodynamics", "overlaps"])
+        glass = glass.html("glass.html").resolve()
         page = browser.new_page(viewport={"width": WIDTH, "height": 4000}, color_scheme="light")
         page.goto(glass.as_uri())
         page.wait_for_timeout(4000)
@@ -49,6 +50,15 @@ def main() -> None:
         end = last["y"] + last["height"]
         box = {"x": 0, "y": first["y"] - MARGIN, "width": WIDTH, "height": end - first["y"] + 2 * MARGIN}
         page.screenshot(path=IMAGES / "system.png", clip=box)
+        chain = (
+            sf.diagnose("system:go", size=25, effort="quick", only=["minima"]).html("chain.html").resolve()
+        )
+        page = browser.new_page(viewport={"width": WIDTH, "height": 1200}, color_scheme="light")
+        page.goto(chain.as_uri())
+        space = page.locator(".compared").first
+        space.scroll_into_view_if_needed()
+        page.wait_for_timeout(4000)
+        space.screenshot(path=IMAGES / "funnel.png")
         browser.close()
         os.chdir(ROOT)
 

@@ -9,7 +9,7 @@ from spinfunnel.subject import subject_of
 from spinfunnel.systems import system
 
 CALIBRATIONS = {one.name: one for one in instrument.calibrations}
-LOOKS = {"funnel", "energies permuted (null)", "energies of minima"}
+LOOKS = {"landscape of minima", "energies permuted (null)", "energies of minima"}
 
 
 def look(it, sets=2, times=(10, 100, 1000), change=lambda made: made):
@@ -51,7 +51,7 @@ def test_the_funnel_and_its_null_are_on_one_scale(glass):
     assert {one.panel for one in glass.series} == LOOKS
     real, null = (
         [one for one in glass.series if one.panel == panel and one.kind == "scatter3d"]
-        for panel in ("funnel", "energies permuted (null)")
+        for panel in ("landscape of minima", "energies permuted (null)")
     )
     assert [one.axes for one in real] == [one.axes for one in null]
     assert all(axis.low < axis.high for one in real for axis in one.axes)

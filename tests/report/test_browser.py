@@ -259,7 +259,7 @@ def test_every_kind_of_series_is_drawn(visit, report, tmp_path):
         panel = page.locator(".panel", has=page.locator("h4", has_text=kind)).first
         colours, _ = colours_in(page, panel.locator(".js-plotly-plot"))
         assert colours > 20, kind
-    assert page.locator(".annotation-text").all_inner_texts() == ["<i>above"]
+    assert page.locator(".annotation-text").all_text_contents() == ["<i>above"]
     keep(page, "kinds")
 
 

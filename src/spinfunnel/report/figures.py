@@ -127,6 +127,7 @@ def _draw(figure: Any, panel: Panel, data: frozenset[str], judged: dict[str, str
     above = 0.07 * lines if lines > 1 and not panel.row else 0.0
     if panel.solid:
         axes = figure.add_axes((0.0, 0.07, 0.92, 0.95 - 0.06 * lines), projection="3d")
+        axes.computed_zorder = False  # points are seen through a surface
     else:
         floor = 0.18 if panel.axes[0].label else 0.05
         axes = figure.add_axes((0.17, floor, 0.80, 0.91 - floor - above))
@@ -148,11 +149,10 @@ def _draw(figure: Any, panel: Panel, data: frozenset[str], judged: dict[str, str
             plain(panel.row if len(panel.row) <= 60 else f"{panel.row[:30]}…{panel.row[-29:]}"), loc="left"
         )
     if axes.get_legend_handles_labels()[1]:
-        beside: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0, 1.01)}
-        if panel.solid:  # whose axes are not its picture
-            beside = {"loc": "upper left", "bbox_to_anchor": (0, 0.99)}
-            beside |= {"bbox_transform": figure.transFigure}
-        beside |= {"ncols": in_line, "columnspacing": 1.0}
+        beside = {
+            "loc": "upper left", "bbox_to_anchor": (0, 0.99), "bbox_transform": figure.transFigure,
+            "ncols": in_line, "columnspacing": 1.0,
+        }  # fmt: skip
         axes.legend(**(beside if above or panel.solid else {}))
 
 

@@ -82,7 +82,8 @@ def inks(panel: Panel, counted: frozenset[str]) -> list[int]:
     firsts = {one.kind: FIRST + KINDS.get(one.kind, 0) for one in panel.series if one.kind != "step"}
     for one in panel.series:
         if one.kind == "step" and DATA in given:  # a second histogram is another colour
-            given.append(min(set(range(FIRST, len(INKS))) - set(given) - set(firsts.values())))
+            left = set(range(FIRST, len(INKS))) - set(given) - set(firsts.values())
+            given.append(min(left, default=FIRST))
         elif one.kind == "step" or one.label in counted:
             given.append(DATA)
         elif one.kind in ("band", "hline") or (one.kind in GROUPED and one.label == OTHERS):

@@ -47,7 +47,7 @@ def funnel(
     x, y = away * np.cos(angle), away * np.sin(angle)
     permuted = np.random.default_rng(seeds(seed, "permuted")).permutation(u)
     drawn: list[Series] = []
-    for panel, heights in (("funnel", u), ("energies permuted (null)", permuted)):
+    for panel, heights in (("landscape of minima", u), ("energies permuted (null)", permuted)):
         z = plain_with_wells(embedded.points, heights, top, x, y, WELL * farthest)
         drawn.append(Series(x, y, z, axes=axes, kind="surface", panel=panel))
         for basin in np.unique(basins):
