@@ -43,11 +43,11 @@ from spinfunnel.subject import Subject, subject_of
 from spinfunnel.units import Failure, Progress, Skipped, Unit, run_units, said
 
 #: What is looked at piece by piece; and of sets, by the need that they meet, how they are planned, how one is
-#: made, and what it is a set of.
+#: made, and what it is a set of. Anneals, which the verdict rests on, come first: a run may be cut short.
 Piece: TypeAlias = Part | Draw | Cooling
 SETS: dict[str, tuple[Callable[..., Any], Callable[..., Any], str]] = {
-    "moves": (draws, sample, "ladders"),
     "anneals": (coolings, cool, "anneals"),
+    "moves": (draws, sample, "ladders"),
 }
 
 #: What instruments saw in one piece: of a matrix a reading each, of a set the same for all.

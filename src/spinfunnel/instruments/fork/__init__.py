@@ -33,7 +33,8 @@ def measure(
     rows: list[Row] = []
     for factor, alike, energies in zip(made.factors, q, made.survivor_energies, strict=True):
         share = mean_of_values(alike, seeds(seed, factor))
-        change = mean_of_values((energies - made.energies[-1]) / drop, seeds(seed, "change", factor))
+        higher = ((energies - made.energies[-1]) / drop).round(12)
+        change = mean_of_values(higher, seeds(seed, "change", factor))
         rows.append({
             "factor": factor, "T": float(factor * made.t90.mean()),
             "F": share.value, "F_low": share.low, "F_high": share.high,
