@@ -124,7 +124,8 @@ def _draw(figure: Any, panel: Panel, data: frozenset[str], judged: dict[str, str
     longest = max(map(len, labels), default=0)
     in_line = 4 if longest <= SHORT / 2 else 3 if longest <= SHORT else 2
     lines = -(-len(labels) // in_line)
-    above = 0.07 * lines if lines > 1 and not panel.row else 0.0
+    levels = any(one.kind == "hline" for one in panel.series)  # whose labels need the room
+    above = 0.07 * lines if (lines > 1 or levels) and not panel.row else 0.0
     if panel.solid:
         axes = figure.add_axes((0.0, 0.07, 0.92, 0.95 - 0.06 * lines), projection="3d")
         axes.computed_zorder = False  # points are seen through a surface
@@ -219,8 +220,8 @@ def _series(axes: Any, series: Series, ink: str, judged: dict[str, str], panel: 
     elif series.kind == "hline":
         for at in y:
             axes.axhline(at, color=ink, lw=0.7, ls="--", zorder=1)
-            end = {"xy": (1, at), "xycoords": ("axes fraction", "data"), "xytext": (-1, 1.5)}
-            axes.annotate(plain(series.label), **end, textcoords="offset points", ha="right", fontsize=6)
+            end = {"xy": (0, at), "xycoords": ("axes fraction", "data"), "xytext": (2, 1.5)}
+            axes.annotate(plain(series.label), **end, textcoords="offset points", fontsize=6)
     elif series.kind == "scatter3d":
         z = np.asarray(series.z, dtype=float)
         if all(one.kind != "surface" for one in panel.series):

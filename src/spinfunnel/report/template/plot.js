@@ -79,7 +79,7 @@ function traces(panel, outcomeOf) {
       case "vline":
         // The line itself is a shape, so that it is as tall as the picture; this is its entry in the legend.
         return [{ ...common, type: "scatter", mode: "lines", x: [null], y: [null], line: { color: ink, width: 1.25, dash: "dash" } }];
-      case "hline": // a shape, too; it has its label at its end
+      case "hline": // a shape, too, with its label on it
         return [];
       case "scatter3d": {
         const text = series.names.length ? series.names.map(literal) : undefined;
@@ -149,7 +149,7 @@ function layout(panel, width) {
       ...of("hline").flatMap((series) => series.y.map((at) => ({ type: "line", x0: 0, x1: 1, xref: "paper", y0: at, y1: at, layer: "below",
         line: { color: inks[series.ink], width: 1, dash: "dash" } }))),
     ],
-    annotations: of("hline").flatMap((series) => series.y.map((at) => ({ text: literal(series.label), showarrow: false, x: 1, xref: "paper", xanchor: "right",
+    annotations: of("hline").flatMap((series) => series.y.map((at) => ({ text: literal(series.label), showarrow: false, x: 0, xref: "paper", xanchor: "left",
       y: level(at), yanchor: "bottom", font: { size: 11, color: colour("soft") } }))),
     margin: panel.solid ? { l: 0, r: 0, t: 0, b: 0 } : { l: 52, r: 8, t: 8, b: 40 },
     font, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
