@@ -247,3 +247,9 @@ def test_an_error_shows_names_as_text(tmp_path):
     assert done.returncode == 2
     assert "\\x1b[31mred\\n.pt" in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_only_may_be_given_twice(model):
+    done = run("diagnose", model, "--only", "traps", "--only", "condition", "--json")
+    found = json.loads(done.stdout)["findings"]
+    assert {one["instrument"] for one in found} == {"traps", "condition"}

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from spinfunnel.core import EFFORTS, BadInput, Effort
 
 
-def names_in(text: str) -> list[str]:
-    """Read names with commas between.
+def names_in(given: Sequence[str] | None) -> list[str]:
+    """Read names with commas between, of an option that may be given more than once.
 
-    >>> names_in("spectrum, traps")
-    ['spectrum', 'traps']
+    >>> names_in(["spectrum, traps", "condition"])
+    ['spectrum', 'traps', 'condition']
     """
-    return [name.strip() for name in text.split(",") if name.strip()]
+    return [name.strip() for name in ",".join(given or ()).split(",") if name.strip()]
 
 
 def effort_named(text: str) -> Effort:

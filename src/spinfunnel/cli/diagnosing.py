@@ -43,8 +43,12 @@ def diagnose(
     out: Annotated[
         Path | None, typer.Option(help="Write report.html, report.json and one CSV a table to this folder.")
     ] = None,
-    only: Annotated[str, typer.Option(help="Run only these instruments (names, comma between).")] = "",
-    skip: Annotated[str, typer.Option(help="Leave out these instruments (names, comma between).")] = "",
+    only: Annotated[
+        list[str] | None, typer.Option(help="Run only these instruments (names, comma between).")
+    ] = None,
+    skip: Annotated[
+        list[str] | None, typer.Option(help="Leave out these instruments (names, comma between).")
+    ] = None,
     effort: Annotated[
         str,
         typer.Option(
