@@ -69,7 +69,7 @@ def test_a_system_without_moves_is_told_what_is_missing():
     report = sf.diagnose("system:mueller-brown")
     (row,) = [one for one in report.not_run if one["instrument"] == "thermodynamics"]
     assert row["needs"] == "moves"
-    assert "tempering" in row["how"]
+    assert "tempers" in row["how"]
 
 
 @pytest.mark.parametrize("name", ["enumeration", "moves of its own"])
