@@ -90,6 +90,14 @@ def commands() -> str:
 # Reference: instruments and their calibration.
 
 
+def listed(needs: frozenset[str]) -> list[str]:
+    """What an instrument needs: first of the subject, then of other instruments."""
+    joined = [need for need in sorted(needs) if need.startswith("finding:")]
+    own = [need for need in sorted(needs) if need not in joined]
+    words = [f"what `{need[8:].rstrip('?')}` finds{' (if it ran)' * need.endswith('?')}" for need in joined]
+    return [*own, *words]
+
+
 def cards() -> str:
     """The card of every instrument, and how often it was wrong where the answer is known."""
     from spinfunnel.core import QUESTIONS
@@ -99,7 +107,7 @@ def cards() -> str:
     for name in NAMES:
         one = instrument(name)
         text += f"## {name}\n\n{one.what}\n\n"
-        text += f"*{QUESTIONS[one.question]}* Needs: {', '.join(sorted(one.needs))}. "
+        text += f"*{QUESTIONS[one.question]}* Needs: {', '.join(listed(one.needs))}. "
         text += "Runs by default.\n\n" if one.default else "Runs only when it is asked for.\n\n"
         text += f"**Why.** {one.why}\n\n**How it judges.** {one.judged}\n\n**Source.** {one.source}\n\n"
         rows = [row for row in recorded().get("rows", []) if row["of"] == name]
@@ -418,7 +426,7 @@ def question_table() -> str:
     rows = []
     for key, question in QUESTIONS.items():
         mine = [instrument(name) for name in NAMES if instrument(name).question == key]
-        needs = ", ".join(sorted({need for one in mine for need in one.needs}))
+        needs = ", ".join(sorted({n for one in mine for n in one.needs if not n.startswith("finding:")}))
         rows.append([question, ", ".join(f"`{one.name}`" for one in mine) or "planned", needs])
     return table(["question", "instruments today", "what they need"], rows)
 

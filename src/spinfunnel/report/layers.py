@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
-from spinfunnel.core import OUTCOMES, Array, Finding, Number, Outcome, Series, Table
+from spinfunnel.core import OUTCOMES, Array, Finding, Number, Outcome, Series, Table, Verdict
 from spinfunnel.report.words import cell, title
 
 #: Columns that are shown in a place of their own, not among the numbers.
@@ -84,6 +84,13 @@ def _kind(column: Array) -> Literal["integer", "number", "text"]:
 def outcomes(table: Table) -> list[str]:
     """Give every row's outcome word; empty where the table was not judged."""
     return [str(word) for word in table.columns.get("verdict", np.full(len(table), ""))]
+
+
+def in_short(verdicts: Mapping[str, Verdict], *, worst_come_first: bool) -> list[str]:
+    """Order verdicts for the summary: of weights the worst first; of a system as they are, the word first."""
+    if not worst_come_first:
+        return list(verdicts)
+    return sorted(verdicts, key=lambda name: severity(verdicts[name].outcome))
 
 
 def severity(outcome: str) -> int:

@@ -15,7 +15,7 @@ import jinja2
 from markupsafe import Markup
 
 from spinfunnel.core import QUESTIONS, Finding, Number, Table
-from spinfunnel.report.layers import columns, layer_tables, outcomes, severity, sparks, worst, worst_first
+from spinfunnel.report.layers import columns, in_short, layer_tables, outcomes, sparks, worst, worst_first
 from spinfunnel.report.panels import (
     INKS,
     INKS_ON_DARK,
@@ -143,7 +143,7 @@ def script_safe(data: Any) -> str:
 
 def _context(report: Report) -> dict[str, Any]:
     """Give what the templates say in words."""
-    order = sorted(report.verdicts, key=lambda name: severity(report.verdicts[name].outcome))
+    order = in_short(report.verdicts, worst_come_first=bool(report.tensors))
     ids = {name: f"finding-{i}" for i, name in enumerate(report.findings)}
     chapters = [
         {

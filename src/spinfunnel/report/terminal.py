@@ -16,6 +16,7 @@ from rich.text import Text
 from spinfunnel.core import QUESTIONS, Finding, Table
 from spinfunnel.report.layers import (
     columns,
+    in_short,
     layer_tables,
     outcomes,
     severity,
@@ -54,7 +55,7 @@ def text(report: Report, width: int = 100) -> str:
 
 def _parts(report: Report, width: int) -> list[RenderableType]:
     parts: list[RenderableType] = [_head(report), ""]
-    order = sorted(report.verdicts, key=lambda name: severity(report.verdicts[name].outcome))
+    order = in_short(report.verdicts, worst_come_first=bool(report.tensors))
     for name in order:
         parts += [_verdict(name, report, max(12, *(cell_len(one) + 2 for one in order))), ""]
     tables = layer_tables(report.findings)
