@@ -209,7 +209,7 @@ def test_the_kit_finds_broken_promises(monkeypatch, method, wrong, says):
 def test_the_kit_finds_an_overlap_that_minds_the_global_flip(monkeypatch):
     monkeypatch.setattr(Spins, "overlap", lambda self, x, y: np.mean(np.multiply(x, y, dtype=float), axis=1))
     check_system(system("sk?field=.1", size=10))
-    with pytest.raises(AssertionError, match="must be (1 without a field|the same state)"):
+    with pytest.raises(AssertionError, match=r"must be (1 without a field|the same state)"):
         check_system(system("sk", size=10))
 
 
