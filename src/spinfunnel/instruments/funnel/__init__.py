@@ -134,8 +134,9 @@ def judge(finding: Finding) -> Verdict:
     time = numbers["cooling time"]
     sentence = (
         f"{word.capitalize()}, at {time.value:,.0f} {time.unit}, N = {numbers['N']} and "
-        f"{numbers['replicas']} replicas: {meaning}. A = {numbers['A']} ({numbers['A at a tenth'].value:.3g} at a tenth of the "
-        f"time), F90 = {numbers['F90'].value:.3g}, {numbers['groups'].value:.1f} groups of ends."
+        f"{numbers['replicas']} replicas: {meaning}. A = {numbers['A']} "
+        f"({numbers['A at a tenth'].value:.3g} at a tenth of the time), F90 = {numbers['F90'].value:.3g}, "
+        f"{numbers['groups'].value:.1f} groups of ends."
     )
     if word == "golf course":
         sentence += (
