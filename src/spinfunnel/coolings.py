@@ -177,7 +177,7 @@ def cool(system: System, planned: Cooling, seed: int) -> Coolings:
     if not np.isfinite(many).all():
         raise BadInput(f"{system.name} gives random states an energy of {many[~np.isfinite(many)][0]}")
     found = _hopped(system, planned.times, own) if isinstance(system, Smooth) else (
-        _annealed(system, planned.times, *_between(system, seed), own)
+        _annealed(system, planned.times, *_between(system, seed), float(many.mean()), own)
     )  # fmt: skip
     made = Coolings(times=np.array(planned.times), random_energies=many, factors=np.array(FACTORS), **found)
     if not np.isfinite(made.energies).all():
@@ -217,8 +217,10 @@ def _swept(
     return them.final, np.concatenate(energies), np.concatenate(states)
 
 
-def _annealed(system: System, times: tuple[int, ...], hot: float, cold: float, seed: int) -> dict[str, Any]:
-    """Cool at all times, reheat the ends, and watch states age."""
+def _annealed(
+    system: System, times: tuple[int, ...], hot: float, cold: float, top: float, seed: int
+) -> dict[str, Any]:
+    """Cool at all times, from the mean energy `top` of random states; reheat the ends, watch states age."""
 
     def down(start: Array | None, high: float, sweeps: int, *names: object, **how: Any) -> tuple[Array, ...]:
         """Cool geometrically and quench: ends, their energies, and what `_swept` kept."""
@@ -237,7 +239,6 @@ def _annealed(system: System, times: tuple[int, ...], hot: float, cold: float, s
     heated = np.geomspace(cold, hot, quick)
     heating = _swept(system, heated, seeds(seed, "heating"), start=runs[quick][0], every=every)[1]
     temperatures, cooling = np.geomspace(hot, cold, slow)[fine - 1 :: fine], runs[slow][2]
-    top = float(system.energy(system.random(RANDOM, seeds(seed, "random"))).mean())
     t90 = where_fallen(temperatures, cooling.mean(axis=1), top, float(runs[slow][1].mean()))
     back = []
     for factor in FACTORS:

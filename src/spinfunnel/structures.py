@@ -26,6 +26,11 @@ class Structures:
     overlaps: Array
 
 
+def room(energies: Array) -> float:
+    """Give by how much energies that are equal may differ."""
+    return ROUNDING * max(1.0, float(np.abs(energies).max(initial=0.0)))
+
+
 def distinct(system: Metric, states: Array, energies: Array, most: int = 400) -> Structures:
     """Tell the distinct ones among states (S, *shape), and keep the `most` lowest of them.
 
@@ -39,13 +44,12 @@ def distinct(system: Metric, states: Array, energies: Array, most: int = 400) ->
     """
     order = np.argsort(energies, kind="stable")
     states, energies = states[order], energies[order]
-    room = ROUNDING * max(1.0, float(np.abs(energies).max(initial=0.0)))
-    same = 1 - 1e-9 if np.issubdtype(states.dtype, np.integer) else SAME
+    near, same = room(energies), least_alike(states)
     kept: list[int] = []
     counts: list[int] = []
     for i, energy in enumerate(energies):
         level = len(kept)
-        while level and energy - energies[kept[level - 1]] <= room:
+        while level and energy - energies[kept[level - 1]] <= near:
             level -= 1
         equal = kept[level:]
         if equal:
@@ -58,6 +62,17 @@ def distinct(system: Metric, states: Array, energies: Array, most: int = 400) ->
     kept = kept[:most]
     states = states[kept]
     return Structures(states, energies[kept], np.array(counts[:most]), all_overlaps(system, states))
+
+
+def least_alike(states: Array) -> float:
+    """Give the overlap from which on two such states are the same one."""
+    return 1 - 1e-9 if np.issubdtype(states.dtype, np.integer) else SAME
+
+
+def overlaps_with(system: Metric, states: Array, one: Array) -> Array:
+    """Give the overlaps (...) of states (..., *shape) with one state (*shape)."""
+    flat = states.reshape(-1, *one.shape)
+    return system.overlap(flat, np.broadcast_to(one, flat.shape)).reshape(states.shape[: -one.ndim])
 
 
 def all_overlaps(system: Metric, states: Array) -> Array:

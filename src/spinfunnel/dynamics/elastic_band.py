@@ -8,7 +8,6 @@ joins. Source: Trygubenko & Wales, J. Chem. Phys. 120 (2004) 2082.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -17,6 +16,7 @@ import numpy as np
 from spinfunnel.core import Array, BadInput, Calibration, CalibrationRow
 from spinfunnel.dynamics.descent import descend
 from spinfunnel.dynamics.replicas import whole
+from spinfunnel.dynamics.saddles import modes
 from spinfunnel.systems.protocols import Smooth
 from spinfunnel.systems.surfaces import curvy_valley, double_well, mueller_brown, stationary_points
 
@@ -183,21 +183,18 @@ def saddles(system: Smooth, x: Array, *, longest: float, iterations: int = 40) -
     (array([1.]), array([1., 0.]))
     """
     at, energies, ways = [], [], []
-    n = math.prod(system.shape)
-    units = np.eye(n).reshape(n, *system.shape)
     for here in x:
         for _ in range(iterations):
             slope = system.gradient(here[None]).ravel()
-            bend = system.hvp(np.broadcast_to(here, units.shape), units).reshape(n, n)
-            curvatures, modes = np.linalg.eigh((bend + bend.T) / 2)
+            curvatures, ways_out = modes(system, here, slope[:, None])
             hard = float(np.abs(curvatures).max())
             moving = np.abs(curvatures) > FREE * hard
             if np.abs(slope).max() <= STILL * hard:
                 break
-            along = modes.T @ slope
+            along = ways_out.T @ slope
             step = np.where(moving, -along / np.maximum(np.abs(curvatures), FREE * hard), 0.0)
             step[moving.argmax()] *= -1
-            step = modes @ step
+            step = ways_out @ step
             step *= min(1.0, longest / float(np.linalg.norm(step)))
             here = system.settle((here + step.reshape(here.shape))[None])[0]
         else:
@@ -205,7 +202,7 @@ def saddles(system: Smooth, x: Array, *, longest: float, iterations: int = 40) -
         if (curvatures[moving] < 0).sum() == 1:
             at.append(here)
             energies.append(float(system.energy(here[None])[0]))
-            ways.append(modes[:, moving.argmax()].reshape(here.shape))
+            ways.append(ways_out[:, moving.argmax()].reshape(here.shape))
     shape = (len(at), *system.shape)
     return Saddles(np.reshape(at, shape), np.array(energies), np.reshape(ways, shape))
 

@@ -14,7 +14,7 @@ from spinfunnel.dynamics.descent import descend
 from spinfunnel.dynamics.elastic_band import Bands, elastic_bands, saddles, sides, tops
 from spinfunnel.dynamics.flip_paths import FLOODED, exact_barriers, path_bounds
 from spinfunnel.maths.merge_trees import MergeTree, merge_tree
-from spinfunnel.structures import ROUNDING, SAME, Structures, all_overlaps, distinct
+from spinfunnel.structures import Structures, all_overlaps, distinct, least_alike, overlaps_with, room
 from spinfunnel.systems.protocols import Flips, Metric, Pairwise, Smooth, System
 from spinfunnel.systems.sphere import Sphere
 
@@ -93,7 +93,7 @@ def chosen(system: Metric, made: Coolings, seed: int) -> Minima:
         most,
     )
     ends = distinct(system, *slow, most // 2)
-    higher = ends.energies > lowest.energies[-1] + _room(lowest)
+    higher = ends.energies > lowest.energies[-1] + room(lowest.energies)
     states = np.concatenate([lowest.states, ends.states[higher]])
     of = Structures(
         states,
@@ -101,7 +101,7 @@ def chosen(system: Metric, made: Coolings, seed: int) -> Minima:
         np.concatenate([lowest.counts, ends.counts[higher]]),
         all_overlaps(system, states),
     )
-    where = np.array([_which(system, of, end, _room(of)) for end in slow[0]])
+    where = np.array([_which(system, of, end) for end in slow[0]])
     there = np.flatnonzero(where >= 0)
     i, j = np.triu_indices(len(there), 1)
     pairs = np.stack([where[there[i]], where[there[j]]], axis=1)
@@ -110,19 +110,13 @@ def chosen(system: Metric, made: Coolings, seed: int) -> Minima:
     return Minima(of, np.isin(np.arange(len(states)), where), pairs[drawn])
 
 
-def _room(of: Structures) -> float:
-    """Give how far energies may differ that are the same."""
-    return ROUNDING * float(np.abs(of.energies).max())
-
-
-def _which(system: Metric, of: Structures, state: Array, room: float) -> int:
+def _which(system: Metric, of: Structures, state: Array) -> int:
     """Say which of the minima a state is; -1 if it is none of them."""
-    equal = np.flatnonzero(np.abs(of.energies - system.energy(state[None])[0]) <= room)
+    equal = np.flatnonzero(np.abs(of.energies - system.energy(state[None])[0]) <= room(of.energies))
     if not len(equal):
         return -1
-    alike = system.overlap(np.repeat(state[None], len(equal), axis=0), of.states[equal])
-    same = 1 - 1e-9 if np.issubdtype(state.dtype, np.integer) else SAME
-    return int(equal[alike.argmax()]) if alike.max() >= same else -1
+    alike = overlaps_with(system, of.states[equal], state)
+    return int(equal[alike.argmax()]) if alike.max() >= least_alike(state) else -1
 
 
 def neighbours(overlaps: Array, each: int = NEIGHBOURS) -> Array:
@@ -202,9 +196,8 @@ def smooth_ways(system: Any, found: Minima) -> tuple[Minima, Ways]:
         return found, by_bands
     ends, energies = ends[:, reached], met.energies[reached]
     more = Structures(*_with(system, minima, ends.reshape(-1, *system.shape)))
-    room = _room(more)
-    where = np.array([[_which(system, more, end, room) for end in side] for side in ends])
-    place = np.array([_which(system, more, state, room) for state in minima.states])
+    where = np.array([[_which(system, more, end) for end in side] for side in ends])
+    place = np.array([_which(system, more, state) for state in minima.states])
     apart = where[0] != where[1]
     both = Ways(
         np.concatenate([place[pairs], where.T[apart]]),
@@ -233,7 +226,7 @@ def _with(system: Any, minima: Structures, others: Array) -> tuple[Array, ...]:
     both = distinct(system, states, np.concatenate([minima.energies, system.energy(others)]), len(states))
     counts = np.zeros(len(both.energies), dtype=np.int64)
     for state, count in zip(minima.states, minima.counts, strict=True):
-        counts[_which(system, both, state, _room(both))] += count
+        counts[_which(system, both, state)] += count
     return both.states, both.energies, counts, both.overlaps
 
 

@@ -13,7 +13,7 @@ from spinfunnel.core import Effort, Finding, Instrument, Number, Row, Table, Ver
 from spinfunnel.instruments.cooling.calibration import calibrations
 from spinfunnel.instruments.cooling.series import ageing, curves, profiles
 from spinfunnel.maths.bootstrap import mean_of_pairs, mean_of_values
-from spinfunnel.structures import CUT, all_overlaps, groups
+from spinfunnel.structures import CUT, all_overlaps, groups, overlaps_with
 from spinfunnel.subject import Subject
 
 #: An end this share of D above the best energy, or less, has hit it; one this far is near it.
@@ -99,7 +99,7 @@ def slope(system: Any, made: Coolings) -> float:
     """Give Spearman's correlation of the energies of minima with their overlap to the best, or NaN."""
     best = made.ends[-1][int(made.energies[-1].argmin())]
     energies = made.structure_energies
-    q = system.overlap(made.structures, np.broadcast_to(best, made.structures.shape))
+    q = overlaps_with(system, made.structures, best)
     if np.ptp(energies) <= 1e-9 * max(1.0, float(np.abs(energies).max())) or np.ptp(q) < 1e-9:
         return math.nan
     from scipy.stats import spearmanr

@@ -10,7 +10,7 @@ import numpy as np
 from spinfunnel.coolings import REPLICAS, Coolings
 from spinfunnel.core import Array, BadInput, Number
 from spinfunnel.maths.statistics import jackknife
-from spinfunnel.structures import CUT
+from spinfunnel.structures import CUT, overlaps_with
 from spinfunnel.systems.folding_theory import copies, log_states
 from spinfunnel.systems.folding_times import BryngelsonWolynes, zwanzig
 from spinfunnel.systems.protocols import Metric, System
@@ -46,9 +46,9 @@ def compared(system: Metric, made: Coolings, native: Array | None) -> Compared:
     owner = owners(made)
     tries = np.full(times, replicas)
     if native is not None:
-        hits = (_overlaps(system, made.ends, native) > CUT).sum(axis=1)
-        energy, overlaps = float(system.energy(native[None])[0]), _overlaps(system, made.structures, native)
-        return Compared(energy, overlaps, owner, hits, tries)
+        hits = (overlaps_with(system, made.ends, native) > CUT).sum(axis=1)
+        overlaps = overlaps_with(system, made.structures, native)
+        return Compared(float(system.energy(native[None])[0]), overlaps, owner, hits, tries)
     minima = np.concatenate([made.ends.reshape(-1, *system.shape), made.structures])
     energies = np.concatenate([made.energies.ravel(), made.structure_energies])
     whose = np.concatenate([np.tile(np.arange(replicas), times), owner])
@@ -56,19 +56,13 @@ def compared(system: Metric, made: Coolings, native: Array | None) -> Compared:
     others = np.flatnonzero(whose != whose[first])
     second = others[int(energies[others].argmin())]
     mine = owner == whose[first]
-    overlaps = _overlaps(system, made.structures, minima[first])
-    overlaps[mine] = _overlaps(system, made.structures[mine], minima[second])
-    hits = (_overlaps(system, made.ends, minima[first]) > CUT).sum(axis=1)
+    overlaps = overlaps_with(system, made.structures, minima[first])
+    overlaps[mine] = overlaps_with(system, made.structures[mine], minima[second])
+    hits = (overlaps_with(system, made.ends, minima[first]) > CUT).sum(axis=1)
     if first < times * replicas:
         hits[first // replicas] -= 1
         tries[first // replicas] -= 1
     return Compared(float(energies[first]), overlaps, owner, hits, tries)
-
-
-def _overlaps(system: Metric, states: Array, one: Array) -> Array:
-    """Give the overlaps (...) of states (..., *shape) with one state."""
-    flat = states.reshape(-1, *system.shape)
-    return system.overlap(flat, np.broadcast_to(one, flat.shape)).reshape(states.shape[: -len(one.shape)])
 
 
 def owners(made: Coolings) -> Array:

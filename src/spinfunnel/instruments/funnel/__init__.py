@@ -23,7 +23,7 @@ from spinfunnel.instruments.funnel.rule import (
     Evidence,
     Word,
     classify,
-)  # fmt: skip
+)
 from spinfunnel.subject import Subject
 
 #: Which numbers of which instruments are the evidence; those that may be missing come last.

@@ -10,9 +10,9 @@ from spinfunnel.coolings import Coolings
 from spinfunnel.core import Effort, Finding, Instrument, Number, Row, Table, Verdict
 from spinfunnel.instruments.minima.calibration import calibrations
 from spinfunnel.instruments.minima.counting import effective_number, unseen
-from spinfunnel.instruments.minima.measuring import Minima, room, tell_apart
+from spinfunnel.instruments.minima.measuring import Minima, tell_apart
 from spinfunnel.instruments.minima.series import energies, funnel
-from spinfunnel.structures import CUT
+from spinfunnel.structures import CUT, room
 from spinfunnel.subject import Subject
 from spinfunnel.systems.protocols import Metric
 

@@ -7,9 +7,7 @@ import math
 import numpy as np
 
 from spinfunnel.core import Array, Number, seeds
-
-#: Draws of the bootstrap, and the probability that is between the ends of its interval.
-DRAWS, LEVEL = 2000, 0.9
+from spinfunnel.maths.bootstrap import DRAWS, LEVEL
 
 
 def effective_number(labels: Array, seed: int) -> Number:

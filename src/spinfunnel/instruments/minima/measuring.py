@@ -8,7 +8,7 @@ import numpy as np
 
 from spinfunnel.coolings import Coolings
 from spinfunnel.core import Array
-from spinfunnel.structures import ROUNDING, Structures, all_overlaps, distinct, groups
+from spinfunnel.structures import Structures, all_overlaps, distinct, groups, overlaps_with, room
 from spinfunnel.systems.protocols import Metric
 
 
@@ -39,7 +39,7 @@ def tell_apart(system: Metric, made: Coolings) -> Minima:
     met = distinct(system, states, energies, most=len(states))
     slow = made.ends[-1]
     labels = _by_size(groups(all_overlaps(system, slow)), made.energies[-1])
-    alike = [system.overlap(met.states, np.broadcast_to(end, met.states.shape)) for end in slow]
+    alike = [overlaps_with(system, met.states, end) for end in slow]
     return Minima(
         met,
         len(states),
@@ -48,11 +48,6 @@ def tell_apart(system: Metric, made: Coolings) -> Minima:
         labels[np.argmax(alike, axis=0)],
         distinct(system, slow, made.energies[-1]).counts,
     )
-
-
-def room(energies: Array) -> float:
-    """Give by how much energies that are equal may differ."""
-    return ROUNDING * max(1e-300, float(np.abs(energies).max()))
 
 
 def _by_size(labels: Array, energies: Array) -> Array:

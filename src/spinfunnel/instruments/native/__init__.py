@@ -13,6 +13,7 @@ from spinfunnel.instruments.native.calibration import calibrations
 from spinfunnel.instruments.native.leaving import RETURNED, STARTS, away, bottom, returns
 from spinfunnel.maths.bootstrap import mean_of_values
 from spinfunnel.maths.statistics import share_of
+from spinfunnel.structures import overlaps_with
 from spinfunnel.subject import Subject
 from spinfunnel.systems.protocols import Flips, Metric, Native, Smooth
 
@@ -36,7 +37,7 @@ def measure(
     assert subject.native is not None
     native, energy, minimum = bottom(system, subject.native, seeds(seed, "bottom"))
     slow = made.energies[-1]
-    alike = [system.overlap(ends, np.broadcast_to(native, ends.shape)) for ends in made.ends]
+    alike = list(overlaps_with(system, made.ends, native))
     returned = Table.of(_returns(system, native, made, seed))
     scale = max(1.0, abs(energy), abs(made.best_energy))
     gap, height = made.best_energy - energy, float(made.random_energies.mean()) - energy

@@ -9,6 +9,7 @@ import numpy as np
 from spinfunnel.core import Array, seeds
 from spinfunnel.dynamics.descent import descend, quench, steepest
 from spinfunnel.dynamics.engines import replicas_of
+from spinfunnel.structures import overlaps_with
 from spinfunnel.systems.protocols import Flips, Metric, Smooth
 
 #: Overlaps from which states are let fall, and the overlap from which on one has returned.
@@ -95,4 +96,4 @@ def _heated(system: Any, same: Array, hot: float, cold: float, seed: int) -> Arr
 def returns(system: Metric, native: Array, states: Array, seed: int) -> int:
     """Count which of states (R, *shape), let fall, come back to a state (*shape)."""
     ends = fallen(system, states, seed)
-    return int((system.overlap(ends, np.broadcast_to(native, ends.shape)) > RETURNED).sum())
+    return int((overlaps_with(system, ends, native) > RETURNED).sum())
