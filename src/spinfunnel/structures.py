@@ -11,7 +11,7 @@ from spinfunnel.systems.protocols import Metric
 
 #: Energies that differ by less than this share of the largest are equal; coordinates that were relaxed are
 #: the same from this overlap on, spins and lattice walks only if they are the same.
-ROUNDING, SAME = 1e-7, 0.999
+ROUNDING, SAME = 1e-7, 0.99
 #: Groups are joined while the mean overlap between them is above this.
 CUT = 0.8
 
