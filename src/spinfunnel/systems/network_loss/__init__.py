@@ -1,0 +1,460 @@
+"""A network's loss over fixed examples, as a function of its weights: an energy like any other.
+
+This package is the one place among the systems that needs torch. Everything random in a model is off: it is
+evaluated in eval mode, on a private copy, so that the user's own module is never touched.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from spinfunnel.core import Array, BadInput, seeds
+from spinfunnel.systems.network_loss.batches import held, mapped, taken
+from spinfunnel.systems.network_loss.products import KINDS, Products
+from spinfunnel.systems.protocols import Metric, Native, Smooth
+
+#: Of the memory that is free, data and kept graphs may take this share each.
+SHARE = 0.25
+#: Stacked replicas go through one vectorised pass up to this many weights each, a block of them at a time.
+STACKED, TOGETHER = 50_000, 16
+HALF = ("torch.float16", "torch.bfloat16")
+
+
+@dataclass(frozen=True)
+class Block:
+    """One parameter tensor in the flat weights: `w[start:stop].reshape(shape)`.
+
+    `kind` is "linear" (out, in), "conv" (out, in, ...), "embedding" (rows, features), "norm", "bias" or
+    "other".
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    start: int
+    stop: int
+    kind: str
+
+
+class NetworkLoss(Smooth, Metric, Native):
+    """E(w), the weighted mean of a network's losses over n examples, of its weights w (P,).
+
+    Args:
+        model: a `torch.nn.Module`, trained. Frozen parameters stay as they are and are no part of w; shared
+            ones are counted once.
+        losses: losses(model, batch) -> (n,), or a pair of losses and weights, both (n,).
+        batches: an iterable of batches that can be read more than once.
+        errors: errors(model, batch) -> (n,) in [0, 1], or None.
+        build: build() -> a fresh, untrained model, or None.
+        dtype: "float32" or "float64"; None, the model's own, and float32 for half precision.
+        device: where to compute; None, where the model is.
+        memory: bytes that data, and kept graphs, may each take; None, a quarter of what is free.
+
+    Raises:
+        BadInput: if the model cannot be copied or has no free parameter, or the data hold no batch.
+
+    >>> import torch
+    >>> x, y = torch.randn(6, 3, generator=torch.Generator().manual_seed(0)), torch.zeros(6)
+    >>> loss = NetworkLoss(torch.nn.Linear(3, 1), lambda model, b: (model(b[0])[:, 0] - b[1]) ** 2, [(x, y)])
+    >>> loss.size, [block.name for block in loss.blocks], loss.examples
+    (4, ['weight', 'bias'], 6)
+    >>> bool(np.allclose(loss.hessian() @ np.eye(4, dtype="f")[3], 2 * np.r_[x.mean(0), 1], atol=1e-6))
+    True
+    """
+
+    name = "network"
+    convention = "E(w) = weighted mean of the losses over the examples, in eval mode; k_B = 1"
+
+    def __init__(
+        self,
+        model: Any,
+        losses: Callable[[Any, Any], Any],
+        batches: Iterable[Any],
+        *,
+        errors: Callable[[Any, Any], Any] | None = None,
+        build: Callable[[], Any] | None = None,
+        dtype: str | None = None,
+        device: Any = None,
+        memory: int | None = None,
+    ) -> None:
+        """Copy the model, keep the data, and count the examples."""
+        self.module, self.doubts = _private(model, dtype, device)
+        named = {name: value for name, value in self.module.named_parameters() if value.requires_grad}
+        if not named:
+            raise BadInput("all parameters of the model are frozen: let some require gradients")
+        self.blocks = _blocks(self.module, named)
+        first = next(iter(named.values()))
+        self.device, self.torch_dtype = first.device, first.dtype
+        self.dtype = np.dtype(str(first.dtype).removeprefix("torch."))
+        self.native = self.flat({name: value.detach().cpu().numpy() for name, value in named.items()})
+        self.functions = (losses, errors)
+        self.build = build
+        self.memory = memory or int(SHARE * os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+        own = next(iter(model.parameters())).dtype
+        self.batches, self.in_memory = held(batches, self._held(own), self.memory)
+        self.vectorised = self.size <= STACKED and all(block.kind != "conv" for block in self.blocks)
+
+    @property
+    def size(self) -> int:
+        """P, the number of free weights."""
+        return self.blocks[-1].stop
+
+    @property
+    def trained(self) -> Array:
+        """The weights (P,) the model came with."""
+        return self.native
+
+    def _held(self, own: Any) -> Callable[[Any], Any]:
+        """Bring a batch to the device; where the model's precision was changed, its inputs follow."""
+
+        def tensor(value: Any) -> Any:
+            if not hasattr(value, "to"):
+                return value
+            wider = self.torch_dtype if value.dtype.is_floating_point and own != self.torch_dtype else None
+            return value.to(device=self.device, dtype=wider or value.dtype)
+
+        return lambda batch: mapped(batch, tensor)
+
+    # -- the data ------------------------------------------------------------------------------------------
+
+    def over(self, batches: Iterable[Any]) -> NetworkLoss:
+        """Give the same model's loss over other data."""
+        other = copy.copy(self)
+        for cached in ("_per_example", "seconds", "kept_bytes"):
+            other.__dict__.pop(cached, None)
+        own = next(iter(self.module.parameters())).dtype
+        other.batches, other.in_memory = held(batches, self._held(own), self.memory)
+        return other
+
+    def few(self, examples: int, seed: int) -> NetworkLoss:
+        """Give the same loss on some of the examples, drawn without repetition, the same for one seed."""
+        if examples >= self.examples:
+            return self
+        chosen = np.zeros(self.examples, dtype=bool)
+        rng = np.random.default_rng(seeds(seed, "few"))
+        chosen[rng.choice(self.examples, examples, replace=False)] = True
+        parts, at = [], 0
+        for batch, count in zip(self.batches, self.counts, strict=True):
+            mine = np.flatnonzero(chosen[at : at + count])
+            at += count
+            if len(mine):
+                parts.append(taken(batch, mine, count))
+        return self.over(parts)
+
+    @cached_property
+    def _per_example(self) -> tuple[Array, Array, list[int]]:
+        """Losses, weights, and how many examples each batch has, at the trained weights."""
+        losses, weights, counts = [], [], []
+        with self._math(), _no_grad():
+            params = self._parameters(self._tensor(self.native))
+            for batch in self.batches:
+                values, shares = self._values(params, batch)
+                losses.append(values.double().cpu().numpy())
+                weights.append(shares.double().cpu().numpy())
+                counts.append(len(values))
+        return np.concatenate(losses), np.concatenate(weights), counts
+
+    @property
+    def counts(self) -> list[int]:
+        """How many examples each batch holds."""
+        return self._per_example[2]
+
+    @property
+    def examples(self) -> int:
+        """The number n of examples, or of tokens where losses are given per token."""
+        return len(self._per_example[0])
+
+    @property
+    def weights_of_examples(self) -> Array:
+        """The weights (n,) of the examples in the mean."""
+        return self._per_example[1]
+
+    @property
+    def total_weight(self) -> float:
+        """What the weights of all examples add up to."""
+        return float(self._per_example[1].sum())
+
+    # -- the energy and its derivatives --------------------------------------------------------------------
+
+    def energy(self, x: Array) -> Array:
+        """Give the losses (batch,) at the weights x (batch, P); what is not finite stays so."""
+        return self._over_replicas(x, gradients=False)[0]
+
+    def gradient(self, x: Array) -> Array:
+        """Give the gradients (batch, P)."""
+        return self._over_replicas(x, gradients=True)[1]
+
+    def energy_and_gradient(self, x: Array) -> tuple[Array, Array]:
+        """Give both from one pass."""
+        return self._over_replicas(x, gradients=True)
+
+    def hvp(self, x: Array, v: Array) -> Array:
+        """Give the Hessians at x times the vectors v, both (batch, P); at one point, `hessian` is quicker."""
+        return np.stack([self.hessian(w) @ u for w, u in zip(x, v, strict=True)])
+
+    def losses_at(self, w: Array) -> Array:
+        """Give the losses (n,) of the examples at the weights w (P,)."""
+        return self._each(0, w)
+
+    def errors_at(self, w: Array) -> Array | None:
+        """Give the errors (n,) of the examples at the weights w (P,); None if the user stated none."""
+        return None if self.functions[1] is None else self._each(1, w)
+
+    def _each(self, which: int, w: Array) -> Array:
+        with self._math(), _no_grad():
+            params = self._parameters(self._tensor(w))
+            found = [self._called(which, params, batch) for batch in self.batches]
+        values = [one[0] if isinstance(one, tuple) else one for one in found]
+        return np.concatenate([np.asarray(value.double().cpu().numpy()) for value in values])
+
+    def hessian(self, w: Array | None = None, blocks: Sequence[str] | None = None) -> Products:
+        """Give the Hessian at w (P,), by default the trained weights, or its part for some blocks."""
+        return Products(self, "hessian", self.native if w is None else w, blocks)
+
+    def ggn(self, w: Array | None = None, blocks: Sequence[str] | None = None) -> Products:
+        """Give J^T H_out J, the Gauss-Newton matrix, with J that of the model's outputs."""
+        return Products(self, "ggn", self.native if w is None else w, blocks)
+
+    def fisher(self, w: Array | None = None, blocks: Sequence[str] | None = None) -> Products:
+        """Give the empirical Fisher matrix, the weighted mean of g g^T over the examples' gradients g."""
+        return Products(self, "fisher", self.native if w is None else w, blocks)
+
+    @cached_property
+    def seconds(self) -> float:
+        """CPU seconds of one gradient over all examples (measured, once)."""
+        self.gradient(self.native[None])
+        begun = time.process_time()
+        self.gradient(self.native[None])
+        return max(time.process_time() - begun, 1e-6)
+
+    @cached_property
+    def kept_bytes(self) -> dict[str, int]:
+        """Bytes that the graphs kept for products take, by kind of product, and that are never exceeded."""
+        return {kind: Products.bytes_kept(self, kind) for kind in KINDS}
+
+    def _over_replicas(self, x: Array, gradients: bool) -> tuple[Array, Array]:
+        """Evaluate replicas together where that pays, else one after the other; float64 sums."""
+        if len(x) > 1 and self.vectorised:
+            try:
+                blocks = [self._stacked(x[i : i + TOGETHER], gradients) for i in range(0, len(x), TOGETHER)]
+                return np.concatenate([b[0] for b in blocks]), np.concatenate([b[1] for b in blocks])
+            except RuntimeError:  # what torch cannot vectorise, such as a model that writes in place
+                self.vectorised = False
+        energies, slopes = np.empty(len(x)), np.empty((len(x), self.size if gradients else 0), self.dtype)
+        for i, w in enumerate(x):
+            energies[i], slope = self._one(w, gradients)
+            if gradients:
+                slopes[i] = slope
+        return energies, slopes
+
+    def _one(self, w: Array, gradients: bool) -> tuple[float, Array | None]:
+        import torch
+
+        theta, total = self._tensor(w).requires_grad_(gradients), 0.0
+        slope = torch.zeros_like(theta) if gradients else None
+        with self._math(), torch.set_grad_enabled(gradients):
+            for batch in self.batches:
+                loss = self._mean(self._parameters(theta), batch)
+                total += float(loss.detach())
+                if slope is not None:
+                    slope += torch.autograd.grad(loss, theta)[0]
+        return total, None if slope is None else slope.cpu().numpy()
+
+    def _stacked(self, x: Array, gradients: bool) -> tuple[Array, Array]:
+        import torch
+
+        def loss(theta: Any, batch: Any) -> tuple[Any, Any]:
+            value = self._mean(self._parameters(theta), batch)
+            return value.to(theta.dtype), value
+
+        thetas = self._tensor(x)
+        energies: Any = 0.0
+        slopes: Any = 0.0
+        with self._math(), torch.set_grad_enabled(gradients):
+            for batch in self.batches:
+                if gradients:
+                    grads, values = torch.vmap(torch.func.grad(loss, has_aux=True), (0, None))(thetas, batch)
+                    slopes = slopes + grads
+                else:
+                    values = torch.vmap(loss, (0, None))(thetas, batch)[1]
+                energies = energies + values.detach()
+        energy = energies.cpu().numpy()
+        return energy, slopes.detach().cpu().numpy() if gradients else np.empty((len(x), 0), self.dtype)
+
+    def _mean(self, params: dict[str, Any], batch: Any) -> Any:
+        """Give what a batch adds to the energy, in float64 so that many small terms are not lost."""
+        values, weights = self._values(params, batch)
+        return (values.double() * weights.double()).sum() / self.total_weight
+
+    def _values(self, params: dict[str, Any], batch: Any) -> tuple[Any, Any]:
+        import torch
+
+        found = self._called(0, params, batch)
+        values, weights = found if isinstance(found, tuple) else (found, torch.ones_like(found))
+        return values, weights.detach()
+
+    def _called(self, which: int, params: dict[str, Any], batch: Any) -> Any:
+        """Call the user's losses (0) or errors (1) on the model with other weights in it."""
+        import torch
+
+        holder = _holder()(self.module, self.functions[which])
+        named = {f"model.{name}": value for name, value in params.items()}
+        return torch.func.functional_call(holder, named, (batch,))
+
+    # -- weights, flat and named ---------------------------------------------------------------------------
+
+    def mapping(self, w: Array) -> dict[str, Array]:
+        """Give the parameters by name, in their shapes, of flat weights (P,)."""
+        return {block.name: w[block.start : block.stop].reshape(block.shape) for block in self.blocks}
+
+    def flat(self, named: Mapping[str, Array]) -> Array:
+        """Give the flat weights (P,) of parameters by name; names of no free parameter are passed over.
+
+        Raises:
+            BadInput: if a parameter is missing, or has another shape.
+        """
+        parts = []
+        for block in self.blocks:
+            if block.name not in named or tuple(np.shape(named[block.name])) != block.shape:
+                there = np.shape(named[block.name]) if block.name in named else "missing"
+                raise BadInput(f"{block.name} is {there}, the model has {block.shape}: another architecture?")
+            parts.append(np.asarray(named[block.name], dtype=self.dtype).reshape(-1))
+        return np.concatenate(parts)
+
+    @contextmanager
+    def put(self, w: Array) -> Iterator[Any]:
+        """Lend the private module with the weights w (P,) in it."""
+        import torch
+
+        named = dict(self.module.named_parameters())
+
+        def fill(values: dict[str, Array]) -> None:
+            with torch.no_grad():
+                for name, value in values.items():
+                    named[name].copy_(torch.from_numpy(np.ascontiguousarray(value)))
+
+        fill(self.mapping(np.asarray(w, dtype=self.dtype)))
+        try:
+            yield self.module
+        finally:
+            fill(self.mapping(self.native))
+
+    def _tensor(self, w: Array) -> Any:
+        import torch
+
+        given = torch.from_numpy(np.array(w, dtype=self.dtype))
+        return given.to(self.device)
+
+    def _parameters(self, theta: Any) -> dict[str, Any]:
+        """Cut a flat tensor (..., P) into named parameters; one cut has one concatenation as its gradient."""
+        parts = theta.split([block.stop - block.start for block in self.blocks])
+        return {block.name: part.view(block.shape) for block, part in zip(self.blocks, parts, strict=True)}
+
+    @staticmethod
+    def _math() -> Any:
+        """Attention in its plain form: the fused ones cannot be differentiated twice."""
+        from torch.nn.attention import SDPBackend, sdpa_kernel
+
+        return sdpa_kernel(SDPBackend.MATH)
+
+    # -- what every system can do --------------------------------------------------------------------------
+
+    def random(self, batch: int, seed: int) -> Array:
+        """Draw weights (batch, P): those of fresh models, or Gaussian with each block's own mean square."""
+        if self.build is not None:
+            return np.stack([self._built(seeds(seed, "random", i)) for i in range(batch)])
+        rng = np.random.default_rng(seeds(seed, "random"))
+        x = rng.normal(size=(batch, self.size)).astype(self.dtype)
+        for block in self.blocks:
+            x[:, block.start : block.stop] *= np.sqrt(np.mean(self.native[block.start : block.stop] ** 2))
+        return x
+
+    def _built(self, seed: int) -> Array:
+        import torch
+
+        assert self.build is not None
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed % 2**63)
+            fresh = self.build()
+        return self.flat({name: p.detach().float().cpu().numpy() for name, p in fresh.named_parameters()})
+
+    def overlap(self, x: Array, y: Array) -> Array:
+        """Give the cosines (batch,) of the angles between weights x and y (batch, P)."""
+        lengths = np.linalg.norm(x, axis=-1) * np.linalg.norm(y, axis=-1)
+        return np.asarray((x * y).sum(axis=-1) / np.maximum(lengths, np.finfo(float).tiny))
+
+
+def _private(model: Any, dtype: str | None, device: Any) -> tuple[Any, tuple[str, ...]]:
+    """Copy the model, in eval mode; half precision becomes float32."""
+    import torch
+
+    try:
+        module = copy.deepcopy(model).eval()
+    except Exception as error:
+        raise BadInput(f"the model cannot be copied ({error}): detach the tensors it holds") from None
+    doubts = []
+    present = {str(p.dtype) for p in module.parameters()}
+    if dtype is not None:
+        module = module.to(getattr(torch, dtype))
+    elif present & set(HALF) or len(present) > 1:
+        which = ", ".join(sorted(name.removeprefix("torch.") for name in present))
+        doubts.append(f"the model is in {which}; it was looked at as a float32 copy")
+        module = module.float()
+    frozen = sum(p.numel() for p in module.parameters() if not p.requires_grad)
+    if frozen:
+        doubts.append(f"{frozen:,} frozen parameters are left out: the loss is a function of the others")
+    return module.to(device) if device is not None else module, tuple(doubts)
+
+
+def _blocks(module: Any, named: Mapping[str, Any]) -> tuple[Block, ...]:
+    blocks, at = [], 0
+    for name, value in named.items():
+        owner, _, leaf = name.rpartition(".")
+        kind = _kind(module.get_submodule(owner), leaf, value.dim())
+        blocks.append(Block(name, tuple(value.shape), at, at + value.numel(), kind))
+        at += value.numel()
+    return tuple(blocks)
+
+
+def _kind(owner: Any, leaf: str, dimensions: int) -> str:
+    """Tell what a parameter is, by the module that owns it; (in, out) matrices of others are "other"."""
+    what = type(owner).__name__.lower()
+    if "norm" in what and dimensions == 1:
+        return "norm"
+    if "bias" in leaf or dimensions == 1:
+        return "bias"
+    if "embedding" in what:
+        return "embedding"
+    if "transpose" not in what and hasattr(owner, "kernel_size") and dimensions > 2:
+        return "conv"
+    return "linear" if dimensions == 2 and "conv1d" not in what else "other"
+
+
+def _no_grad() -> Any:
+    import torch
+
+    return torch.no_grad()
+
+
+def _holder() -> Any:
+    """Give the class of a module that calls a function on its model: so torch can put weights into it."""
+    import torch
+
+    class Holder(torch.nn.Module):
+        def __init__(self, model: Any, function: Any) -> None:
+            super().__init__()
+            self.model, self.function = model, function
+            self.training = False
+
+        def forward(self, batch: Any) -> Any:
+            return self.function(self.model, batch)
+
+    return Holder
