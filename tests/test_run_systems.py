@@ -40,8 +40,8 @@ def test_a_system_runs_the_landscape_and_nothing_of_weights():
 def test_a_model_is_told_of_the_landscape_in_one_row():
     report = sf.diagnose({"w": np.random.default_rng(0).normal(size=(30, 40))})
     (row,) = [one for one in report.not_run if one["question"] == "landscape"]
-    assert row["instrument"] == ""
-    assert "system:NAME" in row["how"]
+    assert "slices" in row["instrument"]
+    assert "spinfunnel new task" in row["how"]
     with pytest.raises(BadInput, match="give system:NAME"):
         sf.thermodynamics(np.ones((30, 40)))
     with pytest.raises(BadInput, match="spectrum needs what this source lacks"):

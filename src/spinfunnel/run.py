@@ -29,7 +29,6 @@ from spinfunnel.core import (
     Effort,
     Finding,
     Instrument,
-    Question,
     Reading,
     Table,
     seeds,
@@ -89,36 +88,46 @@ class Plan:
         )
 
     def _what(self) -> str:
-        if self.subject.system is None:
-            return f"{len(self.pieces)} matrices, {self.subject.weights.parameters:,} parameters"
+        if "system" not in self.subject.supplies:
+            what = f"{len(self.pieces)} matrices, {self.subject.weights.parameters:,} parameters"
+            if "loss" in self.subject.supplies:
+                what += f", the loss on {self.subject.system.examples:,} examples"
+            return what
         kinds = Counter(SETS[piece.need][2] for piece in self.pieces if not isinstance(piece, Part))
         sets = "".join(f", {count} sets of {kind}" for kind, count in kinds.items())
         return f"{self.subject.weights.source}, N = {self.subject.system.size}{sets}"
 
 
-#: The questions that no instrument of this version answers, and what those to come will need.
-TO_COME: dict[Question, tuple[str, str]] = {
-    "landscape": (
-        "a model, its loss and data",
-        "instruments of a later version: a task.py will supply them (today: systems, as system:NAME)",
-    ),
-    "bound": ("a model and held-out data", "instruments of a later version: a task.py will supply them"),
-    "training": ("a training history", "instruments of a later version: checkpoints or a log will supply it"),
+#: The question that no instrument of this version answers.
+TO_COME = {
+    "instrument": "",
+    "question": "bound",
+    "needs": "a model and held-out data",
+    "how": "instruments of a later version: a task.py will supply them",
 }
 
 #: How the user supplies what an instrument needs and a subject lacks.
 HOW = {
     "weights": "the source holds no matrix of two or more rows and columns that can be analysed",
-    "data": "give a task.py with data (a later version: `spinfunnel new task`)",
+    "loss": "give a task.py with the model, its data and its losses: `spinfunnel new task` writes one",
+    "history": "record the training with spinfunnel.Recorder, and give the folder, or name it in the task",
+    "build": "the task must say build=, a function that makes an untrained model",
+    "train_fn": "the task must say train_fn=, a function that trains a model afresh for a seed",
+    "other": "give a second model: spinfunnel compare task.py OTHER",
     "system": "it looks at something with an energy: give system:NAME, see `spinfunnel list systems`, or a "
     "file of couplings",
     "native": "give a state with --native FILE (.npy, .npz, .json, or text with one spin, or place, a line)",
     "anneals": "it anneals what states couplings of pairs, moves or a gradient, as Pairwise, Moves or Smooth",
-    "gradient": "it follows a gradient, which smooth systems have, such as system:lj13",
+    "gradient": "it follows a gradient: give a smooth system, such as system:lj13, or a task.py",
     "couplings": "it looks at bonds of coupled spins or of chains: give one, or a file of couplings",
     "moves": "it tempers what states couplings of pairs or moves, as Pairwise or Moves",
     "overlap": "the system must state how alike two of its configurations are, as a Metric",
 }
+
+
+#: What instruments need one of to look at a system, or at a model, unless only they are asked for.
+OF_SYSTEMS = frozenset({"system", "gradient"})
+OF_MODELS = frozenset({"weights", "loss", "gradient", "history"})
 
 
 def plan(
@@ -133,6 +142,7 @@ def plan(
     size: int | None = None,
     seed: int = 0,
     native: Array | Path | str | None = None,
+    other: Any = None,
 ) -> Plan:
     """Decide what will run on a source, in which order, and estimate what it costs.
 
@@ -145,7 +155,9 @@ def plan(
         raise BadInput(f"effort is {effort!r}: it must be quick, normal or full")
     if jobs is not None and jobs < 1:
         raise BadInput(f"jobs is {jobs}: it must be at least 1")
-    subject = subject_of(source, slices=slices, size=size, seed=seed, native=native)
+    subject = subject_of(
+        source, slices=slices, size=size, seed=seed, native=native, other=other, effort=effort
+    )
     only, skip, also = ([names] if isinstance(names, str) else names for names in (only, skip, also))
     for name in (*only, *skip, *also):
         instrument(name)  # so that a misspelt name is an error before anything runs
@@ -160,18 +172,17 @@ def plan(
         else:
             able.append(one)
             met.add(f"{FINDING}{one.name}")
-    if not only and subject.system is None:
-        not_run += [
-            {"instrument": "", "question": question, "needs": needs, "how": how}
-            for question, (needs, how) in TO_COME.items()
-        ]
+    if not only and "system" not in subject.supplies:
+        not_run = [*_together(not_run), TO_COME]
     pieces: tuple[Piece, ...] = subject.parts
-    if subject.system is not None:
+    if "system" in subject.supplies:
         kinds = [SETS[need][0] for need in SETS if any(need in one.needs for one in able)]
         pieces = tuple(piece for planned in kinds for piece in planned(subject.system, effort))
     seconds = sum(one.cost(subject, effort) for one in able)
     seconds += sum(piece.seconds for piece in pieces if not isinstance(piece, Part))
     memory = BASELINE + max(map(_bytes, pieces), default=0)
+    if "loss" in subject.supplies:
+        memory += subject.system.bytes
     if subject.origin is None or (jobs is None and seconds < LONG):
         jobs = 1  # arrays in memory are not copied to other processes, which cost a second to start
     jobs = min(jobs or os.cpu_count() or 1, max(1, len(pieces)))
@@ -179,10 +190,21 @@ def plan(
 
 
 def _usual(subject: Subject) -> list[str]:
-    """Name the instruments that run unless others are asked for: those for systems, or those for weights."""
+    """Name the instruments that run unless others are asked for: those for systems, or those for models."""
     every = [instrument(name) for name in NAMES]
-    of_systems = subject.system is not None
-    return [one.name for one in every if one.default and ("system" in one.needs) == of_systems]
+    looked_at = OF_SYSTEMS if "system" in subject.supplies else OF_MODELS
+    mine = [one for one in every if one.default and not looked_at.isdisjoint(one.needs)]
+    return [one.name for one in mine if looked_at is OF_SYSTEMS or "system" not in one.needs]
+
+
+def _together(not_run: list[dict[str, str]]) -> list[dict[str, str]]:
+    """Put instruments of one question that lack the same thing into one row."""
+    rows: dict[tuple[str, ...], dict[str, str]] = {}
+    for row in not_run:
+        key = (row["question"], row["needs"], row["how"])
+        names = [rows[key]["instrument"]] if key in rows else []
+        rows[key] = {**row, "instrument": ", ".join([*names, row["instrument"]])}
+    return list(rows.values())
 
 
 def _with_needed(names: Sequence[str]) -> set[str]:
@@ -226,6 +248,11 @@ def _looks(one: Instrument) -> bool:
     return one.each is not None or any(need in one.needs for need in SETS)
 
 
+def _alone(one: Instrument) -> bool:
+    """Tell whether an instrument works long, and by itself: on a loss, or on a history."""
+    return not _looks(one) and not {"loss", "gradient", "history"}.isdisjoint(one.needs)
+
+
 def _seconds(piece: Piece) -> float:
     return decomposition_seconds(piece) if isinstance(piece, Part) else piece.seconds
 
@@ -253,13 +280,15 @@ def diagnose(
     slices: bool = False,
     size: int | None = None,
     native: Array | Path | str | None = None,
+    other: Any = None,
     progress: Progress | None = None,
 ) -> Report:
     """Look at a trained model, or at a system, with every instrument that applies, and report.
 
     Args:
         source: a path (weight file, index or folder), a `torch.nn.Module`, a mapping of arrays, an array,
-            `system:NAME`, a file of couplings, or a system.
+            `system:NAME`, a file of couplings, a system, the folder of a `Recorder`, a `Subject`, or a
+            task, `FILE.py` or `FILE.py:name`, which is run to make one.
         only: names of the instruments to run; empty, all those that apply.
         skip: names of instruments to leave out.
         effort: "quick", "normal", or "full" (fresh null draws, goodness of fit, every matrix shuffled; of
@@ -271,6 +300,7 @@ def diagnose(
         size: of `system:NAME`: L on lattices, else the number of spins or monomers.
         native: a state of the system, (*shape), or the path of a file that holds it; "none" hides the
             system's own.
+        other: a second model of the architecture of a task's, to compare with.
         progress: called as progress(done, total, name).
 
     Raises:
@@ -292,6 +322,7 @@ def diagnose(
             size=size,
             seed=seed,
             native=native,
+            other=other,
         ),
         budget=budget,
         progress=progress,
@@ -337,8 +368,17 @@ def carry_out(
     units = [_unit(plan, chunk, looking, described["digest"]) for chunk in chunks]
     readings: dict[str, Seen] = {}
     deadline = None if budget is None else time.time() + budget
+    alone = {one.name: one.cost(subject, plan.effort) for one in plan.instruments if _alone(one)}
+    done, all_of_it = 0.0, sum(unit.cost for unit in units) + sum(alone.values())
+
+    def of_units(finished: float, total: float, name: str) -> None:
+        nonlocal done
+        done = finished
+        if progress:
+            progress(done, all_of_it, name)
+
     try:
-        for index, result in run_units(units, jobs=plan.jobs, deadline=deadline, progress=progress):
+        for index, result in run_units(units, jobs=plan.jobs, deadline=deadline, progress=of_units):
             names = [piece.row_name for piece in chunks[index]]
             if isinstance(result, Failure):
                 readings |= {
@@ -355,7 +395,15 @@ def carry_out(
     in_order = [piece.row_name for piece in plan.pieces if piece.row_name in readings]
     readings = {name: readings[name] for name in in_order}
     for one in plan.instruments:
-        _conclude(report, one, plan, readings, budget, recipe)
+        if one.name in alone and (report.interrupted or (deadline is not None and time.time() > deadline)):
+            report.not_run.append(_not_run(one, ["time"], "raise --budget, or let the run finish"))
+            continue
+        try:
+            _conclude(report, one, plan, readings, budget, recipe)
+        except KeyboardInterrupt:
+            report.interrupted = True
+        if one.name in alone:
+            of_units(done + alone[one.name], all_of_it, one.name)
     shown = [name for name in NAMES if name in report.findings]
     report.findings = {name: report.findings[name] for name in shown}
     report.verdicts = {name: report.verdicts[name] for name in shown}

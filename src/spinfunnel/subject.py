@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from spinfunnel.core import Array, BadInput, Row
+from spinfunnel import record
+from spinfunnel.core import Array, BadInput, Effort, Row
 from spinfunnel.matrices import Matrix
 from spinfunnel.readers import digest, read
 from spinfunnel.readers.configuration import read_configuration
@@ -24,42 +25,82 @@ from spinfunnel.systems.given import LOOK, look_at, state_of
 from spinfunnel.systems.many_body import ManyBody
 from spinfunnel.systems.protocols import Metric, Moves, Native, Pairwise, Planted, Smooth, System
 
+if TYPE_CHECKING:
+    from spinfunnel.systems.network_loss import NetworkLoss
 
-@dataclass(frozen=True)
+#: Examples of the training data that are looked at, by effort; None, all of them.
+EXAMPLES: dict[Effort, int | None] = {"quick": 1_024, "normal": 4_096, "full": None}
+
+
+@dataclass(frozen=True, kw_only=True)
 class Subject:
-    """What the user pointed at: a trained model, or a system; a system has no weights.
+    """A trained model and what it can supply, or a system, which has no weights.
+
+    A task gives the first block of attributes, with what there is; `subject_of` adds the others.
 
     Attributes:
-        weights: every tensor of the source, none loaded yet.
-        parts: the matrices they hold, in the order of the network's depth.
+        model: a `torch.nn.Module`, trained; it is copied, and never changed.
+        weights: a file of weights to put into it, or None. Afterwards: every tensor, none loaded yet.
+        losses: losses(model, batch) -> (n,), one for each example; or a pair with their weights (n,).
+        errors: errors(model, batch) -> (n,), in [0, 1].
+        train: the batches it was trained on: a list or a loader, which can be read again and again.
+        search: batches that choices may be made on. certify: batches that nothing was ever chosen on.
+        groups: names of parameters that belong together.
+        build: build() -> an untrained model. train_fn: train_fn(seed) -> a model trained afresh.
+        history: the folder of a `Recorder`. Afterwards: what it recorded.
+        parts: the matrices the weights hold, in the order of the network's depth.
         account: one row per tensor of the source: analysed, skipped (with its reason) or tied.
-        system: something with an energy, or None.
+        system: something with an energy, or None; of a task, the loss over the training data.
+        held_out: the loss over `search`, or None.
+        other: flat weights (P,) of a second model of the same architecture, or None.
         native: a state of the system that is asked about, (*shape): its own, or one that was given; or None.
         parameters: what the system was asked for with: its parameters and its seed.
+        doubts: what may make the loss another one than the user means.
+        effort: how much work its instruments put in.
         origin: what `subject_of` makes it of in another process; None if it is only in this one's memory.
     """
 
-    weights: Weights
+    model: Any = None
+    weights: Any = None
+    losses: Callable[[Any, Any], Any] | None = None
+    errors: Callable[[Any, Any], Any] | None = None
+    train: Iterable[Any] | None = None
+    search: Iterable[Any] | None = None
+    certify: Iterable[Any] | None = None
+    groups: Mapping[str, tuple[str, ...]] | None = None
+    build: Callable[[], Any] | None = None
+    train_fn: Callable[[int], Any] | None = None
+    history: Any = None
+
     parts: tuple[Part, ...] = ()
     account: list[Row] = field(default_factory=list)
-    system: System | None = None
+    system: Any = None
+    held_out: NetworkLoss | None = None
+    other: Array | None = None
     native: Array | None = None
     parameters: Mapping[str, object] = field(default_factory=dict)
+    doubts: tuple[str, ...] = ()
+    effort: Effort = "normal"
     origin: tuple[Any, ...] | None = None
 
     @property
     def supplies(self) -> frozenset[str]:
         """The needs of instruments that this subject can meet."""
-        system = self.system
+        system, loss = self.system, self.losses is not None
         met = {
             "weights": bool(self.parts),
-            "system": system is not None,
+            "system": system is not None and not loss,
+            "loss": system is not None and loss,
             "moves": isinstance(system, Pairwise | Moves),
             "overlap": isinstance(system, Metric),
-            "anneals": isinstance(system, Pairwise | Moves | Smooth),
+            "anneals": isinstance(system, Pairwise | Moves | Smooth) and not loss,
             "gradient": isinstance(system, Smooth),
             "couplings": isinstance(system, Pairwise | ManyBody | Chain),
             "native": self.native is not None,
+            "build": self.build is not None,
+            "train_fn": self.train_fn is not None,
+            "other": self.other is not None,
+            "history": self.history is not None,
         }
         return frozenset(need for need, there in met.items() if there)
 
@@ -69,7 +110,7 @@ class Subject:
 
         The numbers are its couplings, or what its moves must know, or else energies of random states.
         """
-        if self.system is None:
+        if self.system is None or self.losses is not None:
             return digest(self.weights)
         system, hashed = self.system, hashlib.sha256()
         told = (system.name, system.convention, system.shape, sorted(self.parameters.items()))
@@ -90,9 +131,11 @@ class Subject:
             "parameters": self.weights.parameters,
             "matrices": len(self.parts),
             "digest": self.digest,
-            "notes": list(self.weights.notes),
+            "notes": [*self.weights.notes, *self.doubts],
         }
-        if self.system is not None:
+        if self.losses is not None and self.system is not None:
+            known["loss"] = {"examples": self.system.examples, "free weights": self.system.size}
+        elif self.system is not None:
             known["system"] = {"name": self.system.name, "N": self.system.size, **self.parameters}
         return known
 
@@ -113,12 +156,16 @@ def subject_of(
     size: int | None = None,
     seed: int = 0,
     native: Array | Path | str | None = None,
+    other: Any = None,
+    effort: Effort = "normal",
 ) -> Subject:
     """Make a subject of a path, a torch module, a mapping of arrays, one array, a system, or a subject.
 
     `slices` takes a convolution as one matrix per kernel position instead of unfolding it. `size` and `seed`
     are those of a system that `system:NAME` names. `native` is a state of the system, (*shape), or the path
-    of a file that holds it; "none" hides the system's own.
+    of a file that holds it; "none" hides the system's own. `other` is a second model, of a task's
+    architecture, in any form that a first one may have. A path `FILE.py` or `FILE.py:name` is run; nothing
+    else is ever executed.
 
     Raises:
         BadInput: if the source cannot be read, or is none of these; if a size is given to what has its own,
@@ -137,6 +184,11 @@ def subject_of(
         _, size, parameters = spelled(source, size)
         made = named(source, size, seed)
         return _of_system(source, made, parameters | {"seed": seed}, (source, size, seed), native)
+    source = _loaded(source)
+    if isinstance(source, Subject) and source.losses is not None and source.system is None:
+        source = _of_task(source, slices, seed, effort)
+    if other is not None:
+        return _compared(source, other)
     if size is not None:
         raise BadInput(f"--size is for system:NAME, and {source!s:.80} has its own: leave --size out")
     if isinstance(source, str | Path) and holds_couplings(source):
@@ -150,8 +202,14 @@ def subject_of(
         return _of_system(source.weights.source, source.system, source.parameters, origin, native)
     if native is not None:
         raise BadInput(f"--native is a state of a system, and {source!s:.80} is a model: leave --native out")
-    if isinstance(source, Subject):
+    if isinstance(source, Subject) and (source.parts or source.system is not None):
         return source
+    history = _history(source.history) if isinstance(source, Subject) else None
+    if isinstance(source, Subject):
+        source = source.model if source.weights is None else source.weights
+    if isinstance(source, str | Path) and record.is_history(source):
+        history = record.read(source)
+        source = history.last
     if hasattr(source, "__array__") and not isinstance(source, type):  # of numpy, PyTorch, JAX or pandas
         if len(source.shape) < 2:
             shape = tuple(source.shape)
@@ -165,7 +223,68 @@ def subject_of(
     weights = read(source)
     laid_out = layout(weights, slices=slices)
     origin = None if weights.path is None else (weights.path,)
-    return Subject(weights, tuple(laid_out.parts), laid_out.account, origin=origin)
+    return Subject(
+        weights=weights, parts=tuple(laid_out.parts), account=laid_out.account, history=history, origin=origin
+    )
+
+
+def _history(given: Any) -> Any:
+    return record.read(given) if isinstance(given, str | Path) else given
+
+
+def _loaded(source: Any) -> Any:
+    """Run a task file: the one kind of source that is executed. Anything else is given back."""
+    if not isinstance(source, str | Path) or ".py" not in str(source):
+        return source
+    from spinfunnel.task_file import is_task, load
+
+    return load(source, Subject) if is_task(source) else source
+
+
+def _of_task(task: Subject, slices: bool, seed: int, effort: Effort) -> Subject:
+    """Look at a task before it is believed, and make an energy of its loss over some of its data."""
+    from spinfunnel.preflight import check
+    from spinfunnel.systems.network_loss import NetworkLoss, loaded
+
+    if task.losses is None or task.model is None or task.train is None:
+        lacking = "model" if task.model is None else "train"
+        raise BadInput(f"the task gives losses, but no {lacking}: a landscape needs model, losses and train")
+    model = task.model
+    if task.weights is not None:
+        read_in = read(task.weights)
+        model = loaded(model, {tensor.name: tensor.load() for tensor in read_in.tensors}, str(task.weights))
+    doubts = check(model, task.losses, task.errors, task.train)
+    everything = NetworkLoss(model, task.losses, task.train, errors=task.errors, build=task.build)
+    most = EXAMPLES[effort]
+    system = everything if most is None else everything.few(most, seed)
+    if system is not everything:
+        some = f"the loss is over {system.examples:,} of {everything.examples:,} examples"
+        doubts = (*doubts, f"{some}; --effort full takes all")
+    plain = subject_of(model, slices=slices)
+    return replace(
+        task,
+        model=model,
+        weights=plain.weights,
+        parts=plain.parts,
+        account=plain.account,
+        history=_history(task.history),
+        system=system,
+        held_out=None if task.search is None else system.over(task.search),
+        native=system.native,
+        doubts=(*doubts, *system.doubts),
+        effort=effort,
+    )
+
+
+def _compared(subject: Any, other: Any) -> Subject:
+    """Put a second model's weights beside those of a task."""
+    if not isinstance(subject, Subject) or subject.losses is None:
+        raise BadInput("two models are compared on data: give a task.py first, then the second model")
+    other = _loaded(other)
+    if isinstance(other, Subject):
+        other = other.model if other.weights is None else other.weights
+    tensors = (other if isinstance(other, Weights) else read(other)).tensors
+    return replace(subject, other=subject.system.flat({one.name: one.load() for one in tensors}))
 
 
 def _of_system(
@@ -192,7 +311,7 @@ def _of_system(
         whose += f"; its energy is {float(system.energy(state[None])[0]):.10g}"
     notes = (f"{system.convention}; k_B = 1", f"native state: {whose}")
     weights = Weights(source, "system", (), notes=notes)
-    return Subject(weights, system=system, native=state, parameters=parameters, origin=origin)
+    return Subject(weights=weights, system=system, native=state, parameters=parameters, origin=origin)
 
 
 def _is_module(source: Any) -> bool:

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from spinfunnel.core import Array, BadInput, seeds
-from spinfunnel.systems.network_loss.batches import held, mapped, taken
+from spinfunnel.systems.network_loss.batches import held, mapped, size_in_bytes, taken
 from spinfunnel.systems.network_loss.products import KINDS, Products
 from spinfunnel.systems.protocols import Metric, Native, Smooth
 
@@ -26,6 +26,8 @@ from spinfunnel.systems.protocols import Metric, Native, Smooth
 SHARE = 0.25
 #: Stacked replicas go through one vectorised pass up to this many weights each, a block of them at a time.
 STACKED, TOGETHER = 50_000, 16
+#: Flat vectors that are held at once: the basis of a Lanczos run, and a few more.
+VECTORS = 100
 HALF = ("torch.float16", "torch.bfloat16")
 
 
@@ -240,6 +242,13 @@ class NetworkLoss(Smooth, Metric, Native):
         """Bytes that the graphs kept for products take, by kind of product, and that are never exceeded."""
         return {kind: Products.bytes_kept(self, kind) for kind in KINDS}
 
+    @property
+    def bytes(self) -> int:
+        """Bytes that looking at this loss takes at most: the data, the kept graphs, and some flat vectors."""
+        data = sum(map(size_in_bytes, self.batches)) if self.in_memory else self.memory
+        graphs = [size for size in self.kept_bytes.values() if size <= self.memory]
+        return data + max(graphs, default=0) + VECTORS * self.size * self.dtype.itemsize
+
     def _over_replicas(self, x: Array, gradients: bool) -> tuple[Array, Array]:
         """Evaluate replicas together where that pays, else one after the other; float64 sums."""
         if len(x) > 1 and self.vectorised:
@@ -390,6 +399,31 @@ class NetworkLoss(Smooth, Metric, Native):
         """Give the cosines (batch,) of the angles between weights x and y (batch, P)."""
         lengths = np.linalg.norm(x, axis=-1) * np.linalg.norm(y, axis=-1)
         return np.asarray((x * y).sum(axis=-1) / np.maximum(lengths, np.finfo(float).tiny))
+
+
+def loaded(model: Any, named: Mapping[str, Array], source: str) -> Any:
+    """Give a copy of a model with the arrays of a weight file in it; `source` is what errors call the file.
+
+    Raises:
+        BadInput: if a tensor of the model is missing in the file, or has another shape.
+    """
+    import torch
+
+    filled = copy.deepcopy(model)
+    for name, value in filled.state_dict().items():  # these share memory with the copy
+        if name not in named or tuple(named[name].shape) != tuple(value.shape):
+            there = named[name].shape if name in named else "missing"
+            raise BadInput(
+                f"{source}: {name} is {there}, the model has {tuple(value.shape)}: is it of this model?"
+            )
+        with torch.no_grad():
+            value.copy_(torch.from_numpy(np.array(named[name], dtype=_plain(named[name].dtype))))
+    return filled
+
+
+def _plain(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """Numpy's own types stay; what it borrows, such as bfloat16, goes through float32 without loss."""
+    return dtype if dtype.kind in "biuf" and dtype.isbuiltin else np.dtype("f")
 
 
 def _private(model: Any, dtype: str | None, device: Any) -> tuple[Any, tuple[str, ...]]:
