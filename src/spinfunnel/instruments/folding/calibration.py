@@ -120,6 +120,6 @@ calibrations = (
     Calibration("decoys", "by construction", _by_hand),
     Calibration("no funnel", "by construction", _nothing_leads_there),
     Calibration(
-        "Go chain of 16", "all conformations", lambda seed: _formulas("go", 16, 2000, seed), "normal"
+        "Go chain of 16", "all conformations", lambda seed: _formulas("go", 16, 6000, seed), "normal"
     ),
 )
