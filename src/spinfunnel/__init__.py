@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         UnsafeFile,
         Verdict,
     )
+    from spinfunnel.record import Recorder
     from spinfunnel.report import Report
     from spinfunnel.run import diagnose
     from spinfunnel.subject import Subject, subject_of
@@ -38,6 +39,7 @@ __all__ = [
     "Finding",
     "Instrument",
     "Number",
+    "Recorder",
     "Report",
     "Series",
     "SpinfunnelError",
@@ -51,6 +53,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Recorder": "spinfunnel.record",
     "Report": "spinfunnel.report",
     "Subject": "spinfunnel.subject",
     "diagnose": "spinfunnel.run",
