@@ -253,7 +253,7 @@ def _of_task(task: Subject, slices: bool, seed: int, effort: Effort) -> Subject:
     if task.weights is not None:
         read_in = read(task.weights)
         model = loaded(model, {tensor.name: tensor.load() for tensor in read_in.tensors}, str(task.weights))
-    doubts = check(model, task.losses, task.errors, task.train)
+    doubts = check(model, task.losses, task.errors, task.train, task.build)
     everything = NetworkLoss(model, task.losses, task.train, errors=task.errors, build=task.build)
     most = EXAMPLES[effort]
     system = everything if most is None else everything.few(most, seed)
