@@ -184,9 +184,9 @@ def subject_of(
         _, size, parameters = spelled(source, size)
         made = named(source, size, seed)
         return _of_system(source, made, parameters | {"seed": seed}, (source, size, seed), native)
-    source = _loaded(source)
+    given, source = source, _loaded(source)
     if isinstance(source, Subject) and source.losses is not None and source.system is None:
-        source = _of_task(source, slices, seed, effort)
+        source = _of_task(source, str(given) if source is not given else "", slices, seed, effort)
     if other is not None:
         return _compared(source, other)
     if size is not None:
@@ -241,7 +241,7 @@ def _loaded(source: Any) -> Any:
     return load(source, Subject) if is_task(source) else source
 
 
-def _of_task(task: Subject, slices: bool, seed: int, effort: Effort) -> Subject:
+def _of_task(task: Subject, path: str, slices: bool, seed: int, effort: Effort) -> Subject:
     """Look at a task before it is believed, and make an energy of its loss over some of its data."""
     from spinfunnel.preflight import check
     from spinfunnel.systems.network_loss import NetworkLoss, loaded
@@ -264,7 +264,7 @@ def _of_task(task: Subject, slices: bool, seed: int, effort: Effort) -> Subject:
     return replace(
         task,
         model=model,
-        weights=plain.weights,
+        weights=replace(plain.weights, source=path or plain.weights.source),
         parts=plain.parts,
         account=plain.account,
         history=_history(task.history),
