@@ -1,4 +1,4 @@
-"""The command line: `spinfunnel diagnose | list | explain | anneal | calibrate | demo`.
+"""The command line: `spinfunnel new | diagnose | list | explain | anneal | calibrate | demo`.
 
 Exit codes: 0 it ran; 1 `--fail-on` was met, or a calibration row failed; 2 it could not run; 130 interrupted.
 """
@@ -16,6 +16,7 @@ from spinfunnel.cli.annealing import anneal
 from spinfunnel.cli.calibrating import calibrate
 from spinfunnel.cli.diagnosing import demo, diagnose
 from spinfunnel.cli.listing import explain, list_
+from spinfunnel.cli.new import new
 from spinfunnel.core import SpinfunnelError
 
 app = typer.Typer(
@@ -64,5 +65,5 @@ def options(
 
 app.command()(diagnose)
 app.command("list")(list_)
-for command in (explain, anneal, calibrate, demo):
+for command in (new, explain, anneal, calibrate, demo):
     app.command()(command)
