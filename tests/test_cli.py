@@ -195,13 +195,6 @@ def test_ctrl_c_keeps_finished_work_and_exits_130(tmp_path):
     assert 0 < len(document["findings"][0]["tables"]["layers"]["name"]) < 160
 
 
-@pytest.mark.slow
-def test_the_demo_leaves_four_reports(tmp_path):
-    done = run("demo", "--out", tmp_path / "demo")
-    assert done.returncode == 0, done.stderr
-    assert len(list((tmp_path / "demo").glob("*/report.html"))) == 4
-
-
 @pytest.mark.parametrize("arguments", [["list"], ["explain", "spectrum"], ["diagnose", "MODEL"]])
 def test_a_terminal_without_greek_gets_question_marks(model, arguments):
     command = [sys.executable, "-m", "spinfunnel", *[model if a == "MODEL" else a for a in arguments]]

@@ -14,7 +14,8 @@ import typer
 from spinfunnel import __version__
 from spinfunnel.cli.annealing import anneal
 from spinfunnel.cli.calibrating import calibrate
-from spinfunnel.cli.diagnosing import demo, diagnose
+from spinfunnel.cli.demo import demo
+from spinfunnel.cli.diagnosing import diagnose
 from spinfunnel.cli.listing import explain, list_
 from spinfunnel.cli.new import new
 from spinfunnel.core import SpinfunnelError

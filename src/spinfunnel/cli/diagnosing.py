@@ -1,4 +1,4 @@
-"""`spinfunnel diagnose` and `spinfunnel demo`: a subject, its report, and the exit code it earns."""
+"""`spinfunnel diagnose`: a subject, its report, and the exit code it earns."""
 
 from __future__ import annotations
 
@@ -125,42 +125,6 @@ def _leave(report: Report, chosen: list[str], fail_on: str) -> None:
         gate = OUTCOMES[: OUTCOMES.index("warning" if fail_on == "warning" else "bad") + 1]
         if any(verdict.outcome in gate for verdict in report.verdicts.values()):
             raise typer.Exit(1)
-
-
-def demo(
-    out: Annotated[Path, typer.Option(help="Where to write the reports.")] = Path("demo-report"),
-) -> None:
-    """Diagnose four small networks shipped with the package, whose histories are known, and compare."""
-    from importlib.resources import as_file, files
-
-    from rich.table import Table
-
-    from spinfunnel.run import diagnose as look_at
-
-    writable(out)
-    console = terminal()
-    stories = {
-        "trained": "trained well on the digits",
-        "noisy-labels": "trained to fit labels that are noise",
-        "half-frozen": "trained with half its layers frozen",
-        "untrained": "never trained",
-    }
-    seen = Table("network", box=None, padding=(0, 2, 0, 0), title="In short", title_justify="left")
-    for name, story in stories.items():
-        with as_file(files("spinfunnel") / "data" / "demo" / f"{name}.safetensors") as path:
-            report = look_at(path)
-        console.rule(f"[bold]{name}[/]: {story}", align="left")
-        report.print(console)
-        _write(report, out / name, force=False)
-        if not seen.row_count:
-            for instrument in report.verdicts:
-                seen.add_column(instrument)
-        seen.add_row(name, *(verdict.label for verdict in report.verdicts.values()))
-    console.rule()
-    console.print(seen)
-    console.print(
-        f"\nOpen {out / 'trained' / 'report.html'}, and the three beside it, in a browser.", soft_wrap=True
-    )
 
 
 def _write(report: Report, out: Path, force: bool) -> None:
