@@ -27,6 +27,8 @@ NAMES: tuple[str, ...] = (
     "density_of_states",
     "folding",
     "criticality",
+    "slices",
+    "sharpness",
 )
 
 

@@ -1,0 +1,75 @@
+"""What is drawn of slices: lines with what the second derivatives say of them, and the surface of a plane."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from spinfunnel.core import Axis, Series
+from spinfunnel.instruments.slices.lines import Line
+from spinfunnel.instruments.slices.planes import Path, Plane
+
+LOSS, DISTANCE = Axis("loss"), Axis("distance, in units of |w|")
+
+
+def random_lines(lines: Sequence[Line], weights: float) -> list[Series]:
+    """Draw the lines along random directions as a band, with their mean quadratic as what is expected."""
+    if not lines:
+        return []
+    a, loss = lines[0].a * lines[0].length / weights, np.array([one.loss for one in lines])
+    expected = np.mean([one.quadratic for one in lines], axis=0)
+    shared: Any = {"axes": (DISTANCE, LOSS), "panel": "Along random directions"}
+    drawn = [
+        Series(
+            a, loss.mean(axis=0), low=loss.min(axis=0), high=loss.max(axis=0), kind="band",
+            label=f"{len(lines)} directions: mean, least, most", **shared,
+        ),
+        Series(a, lines[0].loss, label="the first of them", **shared),
+        Series(a, expected, label="quadratic, from g and H", **shared),
+    ]  # fmt: skip
+    if lines[0].held_out is not None:
+        drawn.append(Series(a, lines[0].held_out, label="the first, held-out data", **shared))
+    return drawn
+
+
+def sharpest_line(sharp: Line | None, beside: Line | None, weights: float) -> list[Series]:
+    """Draw the line along the top eigenvector, and a random one to the same distance beside it."""
+    if sharp is None:
+        return []
+    a = sharp.a * sharp.length / weights
+    shared: Any = {"axes": (DISTANCE, LOSS), "panel": "Along the sharpest direction"}
+    drawn = [
+        Series(a, sharp.loss, label="sharpest direction", **shared),
+        Series(a, sharp.quadratic, label="quadratic, from g and H", **shared),
+    ]
+    if sharp.held_out is not None:
+        drawn.append(Series(a, sharp.held_out, label="sharpest, held-out data", **shared))
+    if beside is not None:
+        a = beside.a * beside.length / weights
+        drawn.append(Series(a, beside.loss, label="a random direction", **shared))
+    return drawn
+
+
+def surface(seen: Plane | None, path: Path | None, loss: float, weights: float) -> list[Series]:
+    """Draw the loss over the plane, where the weights are, and where training went."""
+    if seen is None:
+        return []
+    if path is None:
+        unit = float(np.linalg.norm(seen.directions[0])) / weights
+        axes = (Axis("first direction, |w|"), Axis("second, |w|"), LOSS)
+        panel = "Plane of two random directions"
+    else:
+        unit, (one, two) = 1 / weights, path.kept
+        axes = (Axis(f"first ({one:.0%}), |w|"), Axis(f"second ({two:.0%}), |w|"), LOSS)
+        panel = "Plane of the training path"
+    here = np.zeros(1)
+    drawn = [
+        Series(seen.x * unit, seen.y * unit, z=seen.loss, kind="surface", axes=axes, panel=panel),
+        Series(here, here, z=np.array([loss]), kind="scatter3d", label="the weights", axes=axes, panel=panel),
+    ]
+    if path is not None:
+        x, y = path.places.T * unit
+        drawn.append(Series(x, y, z=path.loss, kind="scatter3d", label="snapshots", axes=axes, panel=panel))
+    return drawn
