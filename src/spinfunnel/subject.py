@@ -185,7 +185,7 @@ def subject_of(
         made = named(source, size, seed)
         return _of_system(source, made, parameters | {"seed": seed}, (source, size, seed), native)
     given, source = source, _loaded(source)
-    if isinstance(source, Subject) and source.losses is not None and source.system is None:
+    if isinstance(source, Subject) and source.system is None and (source.losses or source is not given):
         source = _of_task(source, str(given) if source is not given else "", slices, seed, effort)
     if other is not None:
         return _compared(source, other)
@@ -246,9 +246,9 @@ def _of_task(task: Subject, path: str, slices: bool, seed: int, effort: Effort) 
     from spinfunnel.preflight import check
     from spinfunnel.systems.network_loss import NetworkLoss, loaded
 
-    if task.losses is None or task.model is None or task.train is None:
-        lacking = "model" if task.model is None else "train"
-        raise BadInput(f"the task gives losses, but no {lacking}: a landscape needs model, losses and train")
+    if task.model is None or task.losses is None or task.train is None:
+        lacking = next(name for name in ("model", "losses", "train") if getattr(task, name) is None)
+        raise BadInput(f"the task has no {lacking}: a landscape needs Subject(model=, losses=, train=)")
     model = task.model
     if task.weights is not None:
         read_in = read(task.weights)
