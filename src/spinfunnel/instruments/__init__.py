@@ -29,6 +29,7 @@ NAMES: tuple[str, ...] = (
     "criticality",
     "slices",
     "sharpness",
+    "evidence",
 )
 
 

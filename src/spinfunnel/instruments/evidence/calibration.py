@@ -1,0 +1,220 @@
+"""Evidence where it is known: of linear regression in closed form, of logistic by a determinant."""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from spinfunnel.core import Array, Calibration, CalibrationRow, seeds
+from spinfunnel.instruments.evidence.measuring import (
+    curvature,
+    gauss_newton,
+    laplace,
+    newton_gain,
+    positive_matrix,
+    posterior_mode,
+)
+from spinfunnel.systems.network_loss import NetworkLoss
+
+#: Standard deviation of the noise of the linear regressions, which their losses know.
+NOISE = 0.5
+
+
+def _row(system: str, quantity: str, found: float, known: float, tolerance: float) -> CalibrationRow:
+    return CalibrationRow.deterministic(
+        "evidence", system, quantity, exact=known, value=found, tolerance=tolerance
+    )
+
+
+def linear(x: Array, y: Array, w: Array) -> NetworkLoss:
+    """Make the loss of a linear regression, in ragged batches, with weights w: -ln N(y | x w, NOISE²)."""
+    import torch
+
+    model = torch.nn.Linear(x.shape[1], 1, bias=False, dtype=torch.float64)
+    with torch.no_grad():
+        model.weight.copy_(torch.from_numpy(w[None]))
+
+    def losses(model: Any, batch: tuple[Any, Any]) -> Any:
+        off = (model(batch[0])[:, 0] - batch[1]) / NOISE
+        return off**2 / 2 + math.log(2 * math.pi * NOISE**2) / 2
+
+    parts = np.split(np.arange(len(x)), [len(x) // 2, len(x) - 3])
+    return NetworkLoss(model, losses, [(torch.from_numpy(x[i]), torch.from_numpy(y[i])) for i in parts])
+
+
+def regression(n: int, p: int, seed: int) -> tuple[Array, Array]:
+    """Draw inputs (n, p) of unequal variances, and targets (n,) of Gaussian weights, with noise."""
+    rng = np.random.default_rng(seeds(seed, "regression", n, p))
+    x = rng.standard_normal((n, p)) * np.geomspace(3, 0.03, p)
+    return x, x @ rng.standard_normal(p) + NOISE * rng.standard_normal(n)
+
+
+def exact_evidence(x: Array, y: Array, precision: float) -> float:
+    """Give ln N(y | 0, NOISE² + x x^T/δ), the evidence of a linear regression."""
+    covariance = NOISE**2 * np.eye(len(x)) + x @ x.T / precision
+    _, log_det = np.linalg.slogdet(2 * math.pi * covariance)
+    return float(-(y @ np.linalg.solve(covariance, y) + log_det) / 2)
+
+
+def mode(x: Array, y: Array, precision: float) -> Array:
+    """Give the mode (p,) of the posterior of a linear regression; it is the least squares' at precision 0."""
+    square = x.T @ x / NOISE**2 + precision * np.eye(x.shape[1])
+    return np.asarray(np.linalg.solve(square, x.T @ y / NOISE**2))
+
+
+def _linear(seed: int) -> Iterator[CalibrationRow]:
+    """Compare with the closed form, at the mode, and from the least squares by a step to the mode."""
+    if importlib.util.find_spec("torch") is None:
+        return
+    x, y = regression(60, 12, seed)
+    name = "linear regression, n 60, P 12"
+    for precision in (0.1, 10.0):
+        known = exact_evidence(x, y, precision)
+        for place, w in (("mode", mode(x, y, precision)), ("least squares", mode(x, y, 0.0))):
+            system = linear(x, y, w)
+            matrix, what, _ = positive_matrix(system, w, steps=12, seed=seed)
+            found = laplace(system, w, matrix, steps=12, probes=1, seed=seed)
+            slope = found.n * system.gradient(w[None])[0] + precision * w
+            value = found.log_evidence(precision).value
+            value += newton_gain(matrix, slope, found.n, precision, 12)
+            yield _row(name, f"ln Z at δ = {precision:g}, from the {place}", value, known, 1e-8)
+            yield _row(name, f"from the {place} by the Hessian", float(what == "Hessian"), 1, 0)
+    grid = np.geomspace(1e-3, 1e3, 601)
+    best = float(grid[np.argmax([exact_evidence(x, y, precision) for precision in grid])])
+    for _ in range(3):  # by Newton's rule, from the grid's nearest
+        rise = [exact_evidence(x, y, best * math.exp(step)) for step in (-1e-3, 0.0, 1e-3)]
+        best *= math.exp(-1e-3 * (rise[2] - rise[0]) / 2 / (rise[2] - 2 * rise[1] + rise[0]))
+    w = mode(x, y, best)
+    system = linear(x, y, w)
+    found = laplace(system, w, system.hessian(w), steps=12, probes=1, seed=seed)
+    yield _row(name, "precision of largest evidence, over the true", found.best_precision / best, 1, 1e-4)
+
+
+def _many(seed: int) -> Iterator[CalibrationRow]:
+    """Compare with the closed form where eigenvalues are too many to be found, and probes must do."""
+    if importlib.util.find_spec("torch") is None:
+        return
+    x, y = regression(500, 1000, seed)
+    for precision in (0.3, 30.0):
+        w = mode(x, y, precision)
+        system = linear(x, y, w)
+        found = laplace(system, w, system.hessian(w), steps=100, probes=40, seed=seeds(seed, precision))
+        value = found.log_evidence(precision)
+        assert value.error is not None
+        yield CalibrationRow.measured(
+            "evidence", "linear regression, n 500, P 1000", f"ln Z at δ = {precision:g}, by probes",
+            exact=exact_evidence(x, y, precision), value=value.value, error=value.error, cap=30.0,
+        )  # fmt: skip
+
+
+def _logistic(seed: int) -> Iterator[CalibrationRow]:
+    """Compare the log-determinant of a logistic regression with Cholesky's, by probes."""
+    if importlib.util.find_spec("torch") is None:
+        return
+    import torch
+
+    n, p, precision = 400, 800, 2.0
+    rng = np.random.default_rng(seeds(seed, "logistic"))
+    x, w = rng.standard_normal((n, p)) * np.geomspace(3, 0.03, p), rng.standard_normal(p) / math.sqrt(p)
+    model = torch.nn.Linear(p, 1, bias=False, dtype=torch.float64)
+    with torch.no_grad():
+        model.weight.copy_(torch.from_numpy(w[None]))
+    y = torch.from_numpy((rng.random(n) < 0.5).astype(np.float64))
+    system = NetworkLoss(
+        model,
+        lambda model, batch: torch.nn.functional.binary_cross_entropy_with_logits(
+            model(batch[0])[:, 0], batch[1], reduction="none"
+        ),
+        [(torch.from_numpy(x), y)],
+    )
+    share = 1 / (1 + np.exp(-x @ w))
+    posterior = x.T * (share * (1 - share)) @ x + precision * np.eye(p)
+    factor = np.linalg.cholesky(posterior / precision)
+    found = laplace(system, w, system.hessian(w), steps=60, probes=40, seed=seed)
+    value = found.volumes(precision)
+    assert value.error is not None
+    yield CalibrationRow.measured(
+        "evidence", f"logistic regression, n {n}, P {p}", "1/2 ln det(n H/δ + 1), against Cholesky",
+        exact=float(np.log(factor.diagonal()).sum()), value=value.value, error=value.error, cap=30.0,
+    )  # fmt: skip
+
+
+def _bars(seed: int) -> Iterator[CalibrationRow]:
+    """Count how often intervals hold the truth, on a spectrum like a network's: few large, many near zero."""
+    size, probes, trials, steps = 600, 6, 200, 40
+    h = np.concatenate([np.geomspace(10, 1e-4, 60), np.zeros(size - 60)])
+    matrix, exact, inside, bracketed = np.diag(h), float(np.log1p(1000 * h).sum()), 0, 0
+    for trial in range(trials):
+        seen = curvature(matrix, steps=steps, probes=probes, seed=seeds(seed, trial))
+        found = seen.both.trace(lambda h: np.log1p(1000 * h))
+        assert found.low is not None
+        assert found.high is not None
+        inside += found.low <= exact <= found.high
+        ends = [rule.trace(lambda h: np.log1p(1000 * h)).value for rule in (seen.below, seen.above)]
+        bracketed += ends[0] <= ends[1] + 1e-9
+    name = f"60 of {size} eigenvalues above zero"
+    yield CalibrationRow.rate(
+        "evidence", name, "intervals at .95 that hold the truth", k=inside, n=trials, at_least=0.9
+    )
+    yield CalibrationRow.rate(
+        "evidence", name, "Gauss and Radau below Gauss", k=bracketed, n=trials, at_least=1.0
+    )
+
+
+def _labels(seed: int) -> Iterator[CalibrationRow]:
+    """Train on a teacher's labels, and on the same labels shuffled: only the first are worth the weights."""
+    if importlib.util.find_spec("torch") is None:
+        return
+    trials = 4
+    for shuffled in (False, True):
+        worth = 0
+        for trial in range(trials):
+            system = trained(seeds(seed, "labels", trial), shuffled)
+            w, _ = posterior_mode(system, system.trained, rounds=3, gradients=60, steps=20, seed=seed)
+            found = laplace(system, w, gauss_newton(system, w)[0], steps=40, probes=4, seed=seed)
+            value = found.log_evidence(found.best_precision).value
+            worth += value > -found.n * float(system.energy(np.zeros_like(w)[None])[0])
+        kind = "shuffled" if shuffled else "a teacher's"
+        at_most, at_least = (0.0, None) if shuffled else (None, 1.0)
+        yield CalibrationRow.rate(
+            "evidence", f"network, {kind} labels", "explains more than it costs", k=worth, n=trials,
+            at_most=at_most, at_least=at_least,
+        )  # fmt: skip
+
+
+def trained(seed: int, shuffled: bool) -> NetworkLoss:
+    """Train a network of two layers on 300 points with the labels of a linear teacher, or these shuffled."""
+    import torch
+
+    rng = torch.Generator().manual_seed(seed % 2**63)
+    x = torch.randn(300, 20, generator=rng)
+    y = (x @ torch.randn(20, 5, generator=rng)).argmax(dim=1)
+    if shuffled:
+        y = y[torch.randperm(300, generator=rng)]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed % 2**63)
+        model = torch.nn.Sequential(torch.nn.Linear(20, 64), torch.nn.ReLU(), torch.nn.Linear(64, 5))
+    descent = torch.optim.Adam(model.parameters(), 1e-2)
+    for _ in range(400):
+        descent.zero_grad()
+        loss: Any = torch.nn.functional.cross_entropy(model(x), y)
+        loss.backward()
+        descent.step()
+
+    def losses(model: Any, batch: tuple[Any, Any]) -> Any:
+        return torch.nn.functional.cross_entropy(model(batch[0]), batch[1], reduction="none")
+
+    return NetworkLoss(model, losses, [(x, y)])
+
+
+calibrations = (
+    Calibration("linear regression", "closed form", _linear),
+    Calibration("linear regression by probes", "closed form", _many, "normal"),
+    Calibration("logistic regression", "Cholesky's factor", _logistic),
+    Calibration("error bars", "eigenvalues that were chosen", _bars, "normal"),
+    Calibration("labels", "shuffled labels can be learned only by heart", _labels, "normal"),
+)
