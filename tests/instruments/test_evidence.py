@@ -7,7 +7,9 @@ import spinfunnel as sf
 from spinfunnel.core import Number
 from spinfunnel.instruments import instrument
 from spinfunnel.instruments.evidence import calibration, judge, measure, measuring, work
+from spinfunnel.networks.solved import linear_regression, taught
 from spinfunnel.subject import Subject
+from spinfunnel.systems.network_loss import NetworkLoss
 
 torch = pytest.importorskip("torch")
 
@@ -19,12 +21,12 @@ def looked_at(system, effort="quick", **named):
 
 @pytest.fixture(scope="module")
 def learned():
-    return looked_at(calibration.trained(1, shuffled=False))
+    return looked_at(taught(1, shuffled=False))
 
 
 @pytest.fixture(scope="module")
 def by_heart():
-    return looked_at(calibration.trained(1, shuffled=True))
+    return looked_at(taught(1, shuffled=True))
 
 
 def test_what_a_teacher_said_is_worth_its_weights(learned):
@@ -61,13 +63,13 @@ def test_the_best_precision_is_the_best_and_its_null_is_drawn(learned):
 
 
 def test_weights_that_are_not_at_a_minimum_are_doubted():
-    system = calibration.trained(1, shuffled=False)
+    system = taught(1, shuffled=False)
     fresh = torch.nn.Sequential(torch.nn.Linear(20, 64), torch.nn.ReLU(), torch.nn.Linear(64, 5))
     with torch.no_grad():
         rng = torch.Generator().manual_seed(0)
         for parameter in fresh.parameters():
             parameter.copy_(0.1 * torch.randn(parameter.shape, generator=rng))
-    found = looked_at(sf.systems.network_loss.NetworkLoss(fresh, system.functions[0], system.batches))
+    found = looked_at(NetworkLoss(fresh, system.functions[0], system.batches))
     assert found.doubts[0].startswith("the weights were not at a minimum")
     assert judge(found).outcome == "unsure"
 
@@ -78,7 +80,7 @@ def test_a_model_that_is_called_twice_has_no_gauss_newton_matrix():
     def twice(model, batch):
         return (torch.tanh(model(batch)) * model(batch) - 1)[:, 0] ** 2
 
-    system = sf.systems.network_loss.NetworkLoss(torch.nn.Linear(3, 1), twice, [x])
+    system = NetworkLoss(torch.nn.Linear(3, 1), twice, [x])
     assert measuring.gauss_newton(system, system.trained)[1] == "empirical Fisher matrix"
     found = looked_at(system)
     assert (found.tables["curvature"].columns["matrix"][0] == "Hessian") or any(
@@ -89,7 +91,7 @@ def test_a_model_that_is_called_twice_has_no_gauss_newton_matrix():
 def test_no_weights_have_no_evidence():
     x, y = calibration.regression(20, 4, 0)
     w = np.zeros(4)
-    system = calibration.linear(x, y, w)
+    system = linear_regression(x, y, w, 0.5)
     found = measuring.laplace(system, w, system.hessian(w), steps=4, probes=1, seed=0)
     with pytest.raises(sf.BadInput, match="all weights are zero"):
         found.best_precision  # noqa: B018
@@ -113,7 +115,7 @@ def test_little_time_means_little_work():
 
 
 def test_a_budget_that_is_too_small_is_not_exceeded_silently():
-    system = calibration.trained(1, shuffled=False)
+    system = taught(1, shuffled=False)
     subject = Subject(system=system, losses=system.functions[0], effort="quick")
     found = measure(subject, findings={}, seed=0, budget=1e-9)
     assert found.tables["curvature"].columns["probes"][0] == 3

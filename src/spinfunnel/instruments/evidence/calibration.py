@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import math
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 
@@ -18,7 +17,7 @@ from spinfunnel.instruments.evidence.measuring import (
     positive_matrix,
     posterior_mode,
 )
-from spinfunnel.systems.network_loss import NetworkLoss
+from spinfunnel.networks.solved import linear_regression, logistic_regression, taught
 
 #: Standard deviation of the noise of the linear regressions, which their losses know.
 NOISE = 0.5
@@ -28,22 +27,6 @@ def _row(system: str, quantity: str, found: float, known: float, tolerance: floa
     return CalibrationRow.deterministic(
         "evidence", system, quantity, exact=known, value=found, tolerance=tolerance
     )
-
-
-def linear(x: Array, y: Array, w: Array) -> NetworkLoss:
-    """Make the loss of a linear regression, in ragged batches, with weights w: -ln N(y | x w, NOISE²)."""
-    import torch
-
-    model = torch.nn.Linear(x.shape[1], 1, bias=False, dtype=torch.float64)
-    with torch.no_grad():
-        model.weight.copy_(torch.from_numpy(w[None]))
-
-    def losses(model: Any, batch: tuple[Any, Any]) -> Any:
-        off = (model(batch[0])[:, 0] - batch[1]) / NOISE
-        return off**2 / 2 + math.log(2 * math.pi * NOISE**2) / 2
-
-    parts = np.split(np.arange(len(x)), [len(x) // 2, len(x) - 3])
-    return NetworkLoss(model, losses, [(torch.from_numpy(x[i]), torch.from_numpy(y[i])) for i in parts])
 
 
 def regression(n: int, p: int, seed: int) -> tuple[Array, Array]:
@@ -75,7 +58,7 @@ def _linear(seed: int) -> Iterator[CalibrationRow]:
     for precision in (0.1, 10.0):
         known = exact_evidence(x, y, precision)
         for place, w in (("mode", mode(x, y, precision)), ("least squares", mode(x, y, 0.0))):
-            system = linear(x, y, w)
+            system = linear_regression(x, y, w, NOISE)
             matrix, what, _ = positive_matrix(system, w, steps=12, seed=seed)
             found = laplace(system, w, matrix, steps=12, probes=1, seed=seed)
             slope = found.n * system.gradient(w[None])[0] + precision * w
@@ -89,7 +72,7 @@ def _linear(seed: int) -> Iterator[CalibrationRow]:
         rise = [exact_evidence(x, y, best * math.exp(step)) for step in (-1e-3, 0.0, 1e-3)]
         best *= math.exp(-1e-3 * (rise[2] - rise[0]) / 2 / (rise[2] - 2 * rise[1] + rise[0]))
     w = mode(x, y, best)
-    system = linear(x, y, w)
+    system = linear_regression(x, y, w, NOISE)
     found = laplace(system, w, system.hessian(w), steps=12, probes=1, seed=seed)
     yield _row(name, "precision of largest evidence, over the true", found.best_precision / best, 1, 1e-4)
 
@@ -101,7 +84,7 @@ def _many(seed: int) -> Iterator[CalibrationRow]:
     x, y = regression(500, 1000, seed)
     for precision in (0.3, 30.0):
         w = mode(x, y, precision)
-        system = linear(x, y, w)
+        system = linear_regression(x, y, w, NOISE)
         found = laplace(system, w, system.hessian(w), steps=100, probes=40, seed=seeds(seed, precision))
         value = found.log_evidence(precision)
         assert value.error is not None
@@ -115,22 +98,10 @@ def _logistic(seed: int) -> Iterator[CalibrationRow]:
     """Compare the log-determinant of a logistic regression with Cholesky's, by probes."""
     if importlib.util.find_spec("torch") is None:
         return
-    import torch
-
     n, p, precision = 400, 800, 2.0
     rng = np.random.default_rng(seeds(seed, "logistic"))
     x, w = rng.standard_normal((n, p)) * np.geomspace(3, 0.03, p), rng.standard_normal(p) / math.sqrt(p)
-    model = torch.nn.Linear(p, 1, bias=False, dtype=torch.float64)
-    with torch.no_grad():
-        model.weight.copy_(torch.from_numpy(w[None]))
-    y = torch.from_numpy((rng.random(n) < 0.5).astype(np.float64))
-    system = NetworkLoss(
-        model,
-        lambda model, batch: torch.nn.functional.binary_cross_entropy_with_logits(
-            model(batch[0])[:, 0], batch[1], reduction="none"
-        ),
-        [(torch.from_numpy(x), y)],
-    )
+    system = logistic_regression(x, (rng.random(n) < 0.5).astype(float), w)
     share = 1 / (1 + np.exp(-x @ w))
     posterior = x.T * (share * (1 - share)) @ x + precision * np.eye(p)
     factor = np.linalg.cholesky(posterior / precision)
@@ -173,7 +144,7 @@ def _labels(seed: int) -> Iterator[CalibrationRow]:
     for shuffled in (False, True):
         worth = 0
         for trial in range(trials):
-            system = trained(seeds(seed, "labels", trial), shuffled)
+            system = taught(seeds(seed, "labels", trial), shuffled)
             w, _ = posterior_mode(system, system.trained, rounds=3, gradients=60, steps=20, seed=seed)
             found = laplace(system, w, gauss_newton(system, w)[0], steps=40, probes=4, seed=seed)
             value = found.log_evidence(found.best_precision).value
@@ -184,31 +155,6 @@ def _labels(seed: int) -> Iterator[CalibrationRow]:
             "evidence", f"network, {kind} labels", "explains more than it costs", k=worth, n=trials,
             at_most=at_most, at_least=at_least,
         )  # fmt: skip
-
-
-def trained(seed: int, shuffled: bool) -> NetworkLoss:
-    """Train a network of two layers on 300 points with the labels of a linear teacher, or these shuffled."""
-    import torch
-
-    rng = torch.Generator().manual_seed(seed % 2**63)
-    x = torch.randn(300, 20, generator=rng)
-    y = (x @ torch.randn(20, 5, generator=rng)).argmax(dim=1)
-    if shuffled:
-        y = y[torch.randperm(300, generator=rng)]
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed % 2**63)
-        model = torch.nn.Sequential(torch.nn.Linear(20, 64), torch.nn.ReLU(), torch.nn.Linear(64, 5))
-    descent = torch.optim.Adam(model.parameters(), 1e-2)
-    for _ in range(400):
-        descent.zero_grad()
-        loss: Any = torch.nn.functional.cross_entropy(model(x), y)
-        loss.backward()
-        descent.step()
-
-    def losses(model: Any, batch: tuple[Any, Any]) -> Any:
-        return torch.nn.functional.cross_entropy(model(batch[0]), batch[1], reduction="none")
-
-    return NetworkLoss(model, losses, [(x, y)])
 
 
 calibrations = (
