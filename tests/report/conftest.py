@@ -1,5 +1,6 @@
 import pytest
 from report_example import HOSTILE, make_report
+from task_example import make_task_report
 
 
 @pytest.fixture(scope="session")
@@ -10,3 +11,8 @@ def hostile():
 @pytest.fixture(scope="session")
 def report():
     return make_report(HOSTILE)
+
+
+@pytest.fixture(scope="session")
+def task_report():
+    return make_task_report()

@@ -263,6 +263,18 @@ def test_every_kind_of_series_is_drawn(visit, report, tmp_path):
     keep(page, "kinds")
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_path_lies_on_its_surface(visit, task_report, tmp_path, scheme):
+    page = visit(task_report.html(tmp_path / "r.html"), width=1280, scheme=scheme)
+    panel = in_space(page)
+    kinds = "(node) => node.data.map((trace) => trace.type + ' ' + (trace.mode ?? ''))"
+    drawn = panel.locator(".plot").evaluate(kinds)
+    assert drawn == ["surface ", "scatter3d lines", "scatter3d markers"]
+    colours, _ = colours_in(page, panel.locator(".js-plotly-plot"))
+    assert colours > 500, "a surface has many shades"
+    keep(page, f"path-{scheme}")
+
+
 @pytest.fixture(scope="module")
 def landscape(report, tmp_path_factory):
     """Inherent structures in space beside the same with energies permuted, a tree, and hostile labels."""

@@ -13,7 +13,7 @@ from report_example import make_report
 from spinfunnel.core import Axis, BadInput, Finding, Series
 from spinfunnel.report import Report
 from spinfunnel.report.figures import COLUMN, _draw
-from spinfunnel.report.panels import Panel
+from spinfunnel.report.panels import INKS, Panel
 
 
 def report_of(*series: Series) -> Report:
@@ -72,6 +72,13 @@ def test_every_kind_of_series_can_be_drawn(tmp_path):
     for path in paths:
         assert len(path.read_bytes()) > len(blank.read_bytes()) + 100, path.name
     assert len(report_of(*drawn).html(tmp_path / "r.html").read_text()) > 4e6
+
+
+def test_a_path_is_drawn_on_its_surface(task_report, tmp_path):
+    paths = task_report.figures(tmp_path / "both")
+    text = next(path for path in paths if path.stem == "sliced-plane-of-training").read_text()
+    assert INKS[2] in text, "the path"
+    assert INKS[3] in text, "where it ends"
 
 
 def test_without_matplotlib(report, tmp_path, monkeypatch):

@@ -48,7 +48,7 @@ def test_every_chapter_is_there_and_the_empty_ones_say_why(html):
         "How did training get there?",
     ):
         assert text.count(question) == 2
-    assert "ruggedness was not run: it needs data; give a task.py" in text
+    assert "ruggedness : not run. Needs data; give a task.py" in text
     assert text.count("Nothing was measured here") == 3
 
 
@@ -126,3 +126,18 @@ def test_the_card_for_a_notebook(report):
     assert len(card) < 30_000
     assert "+ 2 more:" in " ".join(seen.text)
     assert HOSTILE[0] in seen.text
+
+
+def test_of_a_task_the_summary_has_chapters_too(task_report, html):
+    page = Seen(pages.page(task_report))
+    text = " ".join(" ".join(page.text).split())
+    summary = text[text.index("In short") : text.index("Every matrix")]
+    places = [summary.index(word) for word in ("What did it learn?", "spectra", "Glass or funnel?", "sliced",
+              "curved", "How did training get there?", "moved")]  # fmt: skip
+    assert places == sorted(places), "by chapter, then the worst first"
+    assert "Can it be simpler?" not in summary
+    assert "26.1 k parameters, 26.0 k of them free" in text
+    assert "loss on 1 024 examples" in text, "with a thin space"
+    assert "Needs data; a later version" in text
+    once = " ".join(" ".join(Seen(html).text).split())
+    assert "What did it learn?" not in once[once.index("In short") : once.index("Every matrix")]

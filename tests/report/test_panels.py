@@ -77,3 +77,20 @@ def test_a_logarithmic_axis_cannot_begin_at_zero():
     axes = (Axis("x", "log", low=0.0, high=10.0), Axis("y"))
     only = Panel("p", "", (Series(np.array([1.0, 2.0]), np.zeros(2), axes=axes),))
     assert 0 < extent(only, 0)[0] < 1
+
+
+def test_a_path_in_space_and_its_end_differ_and_neither_is_the_surface():
+    x = np.arange(3.0)
+    kinds = (("surface", ""), ("line", "path"), ("scatter3d", "end"), ("scatter3d", "others"))
+    drawn = Panel("p", "", tuple(Series(x, x, z=x, kind=kind, label=label) for kind, label in kinds))
+    assert drawn.solid
+    assert inks(drawn, frozenset()) == [DATA, 2, 3, NULL]
+    assert not Panel("p", "", (Series(x, x),)).solid
+
+
+def test_a_density_that_goes_to_nothing_leaves_its_axis_readable():
+    axes = (Axis("x"), Axis("density", "log"))
+    fall = Panel("p", "", (Series(np.arange(3.0), np.array([1.0, 1e-30, 5e-324]), axes=axes),))
+    low, high = extent(fall, 1)
+    assert 1e-18 < low < 1e-16
+    assert 1 < high < 100

@@ -1,6 +1,7 @@
 """The terminal: worst first, as wide as it is, readable without colour, deaf to hostile names."""
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -97,3 +98,22 @@ def test_long_names_keep_what_tells_them_apart():
         assert len(set(short(names, width))) == len(names)
         assert max(map(len, short(names, width))) <= width
     assert max(map(len, short(HOSTILE, 30))) <= 30
+
+
+def test_of_a_task_verdicts_stand_under_their_questions(task_report, report):
+    lines = text(task_report, 80).splitlines()
+    heads = [line for line in lines if line.endswith("?") and not line.startswith(" ")]
+    assert heads == ["What did it learn?", "Glass or funnel?", "How did training get there?"]
+    places = [lines.index(next(line for line in lines if line.startswith(f"  {name}"))) for name in
+              ("entries", "spectra", "sliced", "curved", "moved")]  # fmt: skip
+    assert places == sorted(places)
+    assert places[1] < lines.index("Glass or funnel?") < places[2]
+    assert "What did it learn?" not in text(report, 80).splitlines(), "two chapters need no headings"
+
+
+def test_rows_that_nothing_judged_are_left_out_where_others_were(task_report):
+    shown = text(task_report, 80)
+    assert "hidden1" in shown
+    assert "bias" not in shown[shown.index("matrix") :]
+    alone = replace(task_report, findings={"curved": task_report["curved"]}, verdicts={})
+    assert "hidden1.bias" in text(alone, 80)

@@ -229,6 +229,8 @@ def _series(axes: Any, series: Series, ink: str, judged: dict[str, str], panel: 
         axes.scatter(x, y, z, c=ink, s=5, lw=0, depthshade=False, label=label)
     elif series.kind == "surface":
         _surface(axes, x, y, np.asarray(series.z, dtype=float), veiled=len(panel.series) > 1)
+    elif series.z is not None:  # a path in space
+        axes.plot(x, y, np.asarray(series.z, dtype=float), color=ink, lw=1.2, label=label)
     elif series.kind == "tree":
         axes.plot(x, y, color=ink, lw=0.6, solid_capstyle="butt", solid_joinstyle="miter", label=label)
     else:

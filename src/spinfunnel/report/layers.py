@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from spinfunnel.core import OUTCOMES, Array, Finding, Number, Outcome, Series, Table, Verdict
+from spinfunnel.core import OUTCOMES, QUESTIONS, Array, Finding, Number, Outcome, Series, Table, Verdict
 from spinfunnel.report.words import cell, title
 
 #: Columns that are shown in a place of their own, not among the numbers.
@@ -86,11 +86,25 @@ def outcomes(table: Table) -> list[str]:
     return [str(word) for word in table.columns.get("verdict", np.full(len(table), ""))]
 
 
-def in_short(verdicts: Mapping[str, Verdict], *, worst_come_first: bool) -> list[str]:
-    """Order verdicts for the summary: of weights the worst first; of a system as they are, the word first."""
-    if not worst_come_first:
-        return list(verdicts)
-    return sorted(verdicts, key=lambda name: severity(verdicts[name].outcome))
+def in_short(
+    findings: Mapping[str, Finding], verdicts: Mapping[str, Verdict], *, worst_come_first: bool
+) -> dict[str, list[str]]:
+    """Order verdicts for the summary: of a model the worst first; of a system as they are, the word first.
+
+    Where they answer more than two questions they stand under their questions, in the order of the
+    chapters, else all together under "".
+    """
+    order = list(verdicts)
+    if worst_come_first:
+        order.sort(key=lambda name: severity(verdicts[name].outcome))
+    asked = {name: QUESTIONS[findings[name].question] for name in order}
+    if len(set(asked.values())) <= 2:
+        return {"": order}
+    return {
+        question: [name for name in order if asked[name] == question]
+        for question in QUESTIONS.values()
+        if question in asked.values()
+    }
 
 
 def severity(outcome: str) -> int:

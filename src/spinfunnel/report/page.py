@@ -143,7 +143,7 @@ def script_safe(data: Any) -> str:
 
 def _context(report: Report) -> dict[str, Any]:
     """Give what the templates say in words."""
-    order = in_short(report.verdicts, worst_come_first=bool(report.tensors))
+    order = in_short(report.findings, report.verdicts, worst_come_first=bool(report.tensors))
     ids = {name: f"finding-{i}" for i, name in enumerate(report.findings)}
     chapters = [
         {
@@ -178,7 +178,10 @@ def _context(report: Report) -> dict[str, Any]:
         "report": report,
         "headline": PurePath(source).name or source,
         "facts": facts(report.subject),
-        "verdicts": [(name, ids[name], report.verdicts[name]) for name in order],
+        "verdicts": {
+            asked: [(name, ids[name], report.verdicts[name]) for name in names]
+            for asked, names in order.items()
+        },
         "chapters": chapters,
         "account": [
             (status, number, sum(row["share"] for row in report.tensors if row["status"] == status))

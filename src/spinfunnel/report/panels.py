@@ -18,8 +18,8 @@ DATA, NULL, FIRST = 0, 1, 2
 KINDS = {"line": 0, "vline": 1, "scatter": 2}
 #: Kinds whose series are groups of one thing, basins or branches, and the label of what is in no group.
 GROUPED, OTHERS = ("scatter3d", "tree"), "others"
-#: Kinds that are drawn in space.
-SOLID = ("scatter3d", "surface")
+#: A logarithmic axis shows so many decades at most.
+DECADES = 16
 
 #: Points that would fall on the same dot of a grid this fine are drawn once.
 DOTS = (480, 320)
@@ -41,7 +41,7 @@ class Panel:
     @property
     def solid(self) -> bool:
         """Whether it is drawn in space."""
-        return any(one.kind in SOLID for one in self.series)
+        return any(one.z is not None for one in self.series)
 
     @property
     def fixed(self) -> bool:
@@ -88,11 +88,11 @@ def inks(panel: Panel, counted: frozenset[str]) -> list[int]:
             given.append(DATA)
         elif one.kind in ("band", "hline") or (one.kind in GROUPED and one.label == OTHERS):
             given.append(NULL)
-        elif one.kind == "tree" and not one.label:  # the trunk, which belongs to no branch
-            given.append(DATA)
-        elif one.kind in GROUPED:
-            given.append(FIRST + seen[one.kind] % (len(INKS) - FIRST))
-            seen[one.kind] += 1
+        elif one.kind == "surface" or (one.kind == "tree" and not one.label):
+            given.append(DATA)  # a surface has its own colours, and a trunk belongs to no branch
+        elif one.kind in GROUPED or one.z is not None:
+            given.append(FIRST + seen["grouped"] % (len(INKS) - FIRST))
+            seen["grouped"] += 1
         elif seen[one.kind] < 2:
             given.append(firsts[one.kind] + 3 * seen[one.kind])
             seen[one.kind] += 1
@@ -180,6 +180,8 @@ def _spread(panel: Panel, which: int, log: bool) -> tuple[float, float] | None:
     if not values.size:
         return None
     low, high = (np.log10(values.min()), np.log10(values.max())) if log else (values.min(), values.max())
+    if log:  # what lies further down is rounding
+        low = max(low, high - DECADES)
     margin = 0.06 * (high - low) or (0.5 if log else 0.5 * abs(high) or 0.5)
     low, high = low - margin, high + margin
     return (float(10**low), float(10**high)) if log else (float(low), float(high))

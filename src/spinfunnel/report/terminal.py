@@ -55,9 +55,13 @@ def text(report: Report, width: int = 100) -> str:
 
 def _parts(report: Report, width: int) -> list[RenderableType]:
     parts: list[RenderableType] = [_head(report), ""]
-    order = in_short(report.verdicts, worst_come_first=bool(report.tensors))
-    for name in order:
-        parts += [_verdict(name, report, max(12, *(cell_len(one) + 2 for one in order))), ""]
+    order = in_short(report.findings, report.verdicts, worst_come_first=bool(report.tensors))
+    column = max(12, *(cell_len(one) + 2 for one in report.verdicts), 0)
+    for asked, names in order.items():
+        if asked:
+            parts += [Text(asked, style="bold underline"), ""]
+        for name in names:
+            parts += [_verdict(name, report, column), ""]
     tables = layer_tables(report.findings)
     if tables:
         parts += [_layers(report.findings, tables, width), ""]
@@ -173,13 +177,17 @@ def _numbers(table: Table, names: list[str], room: int) -> list[tuple[str, list[
 
 
 def _matrices(tables: dict[str, Table]) -> dict[str, list[tuple[str, str, str]]]:
-    """Give what every instrument says of each matrix, (instrument, outcome, label), in order of depth."""
+    """Give what every instrument says of each matrix, (instrument, outcome, label), in order of depth.
+
+    Rows that nothing judged, such as biases of which something was measured, are left out where others were.
+    """
     rows: dict[str, list[tuple[str, str, str]]] = {}
     for instrument, table in tables.items():
         labels = table.columns.get("label", [""] * len(table))
         for name, outcome, label in zip(table.row_names(), outcomes(table), labels, strict=True):
             rows.setdefault(name, []).append((instrument, outcome, str(label)))
-    return rows
+    judged = {name: said for name, said in rows.items() if any(outcome for _, outcome, _ in said)}
+    return judged or rows
 
 
 def _said(words: list[tuple[str, str, str]]) -> tuple[str, str]:

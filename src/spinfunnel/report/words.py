@@ -79,10 +79,17 @@ def facts(subject: Mapping[str, Any]) -> list[str]:
     ['safetensors', '1.20 k parameters', '3 matrices']
     >>> facts({"system": {"name": "sk", "N": 128, "law": "gauss", "field": 0.0, "seed": 1}})
     ['N = 128', 'law gauss', 'field 0', 'seed 1']
+    >>> model = {"format": "PyTorch module", "parameters": 1200, "matrices": 3}
+    >>> facts(model | {"loss": {"free weights": 1100, "examples": 50}})[1:3]
+    ['1.20 k parameters, 1.10 k of them free', 'loss on 50 examples']
     """
     if "system" not in subject:
-        size = f"{big(subject['parameters'])} parameters"
-        return [visible(subject["format"]), size, f"{cell(subject['matrices'])} matrices"]
+        size, loss = f"{big(subject['parameters'])} parameters", []
+        if "loss" in subject:
+            free, examples = subject["loss"]["free weights"], cell(subject["loss"]["examples"])
+            size += f", {big(free)} of them free" if free != subject["parameters"] else ", all free"
+            loss = [f"loss on {examples} examples"]
+        return [visible(subject["format"]), size, *loss, f"{cell(subject['matrices'])} matrices"]
     asked = dict(subject["system"])
     del asked["name"]
     said = [f"N = {cell(asked.pop('N'))}"]

@@ -21,7 +21,8 @@ const hasSpace = (() => {
 
 // What is left of a picture in space where nothing can be drawn there: its points, seen from the side.
 function fromTheSide(panel) {
-  const series = panel.series.filter((one) => one.kind === "scatter3d").map((one) => ({ ...one, kind: "scatter", y: one.z, low: null, high: null }));
+  const series = panel.series.filter((one) => one.z && one.kind !== "surface")
+    .map((one) => ({ ...one, kind: one.kind === "scatter3d" ? "scatter" : "line", y: one.z, z: null, low: null, high: null }));
   return { ...panel, solid: false, series, axes: [panel.axes[0], panel.axes[2]] };
 }
 
@@ -30,7 +31,7 @@ function traces(panel, outcomeOf) {
   const logY = panel.axes[1]?.log;
   const floor = logY ? (panel.axes[1].range?.[0] ?? 1e-12) / 10 : 0;
   // Points in space stand before a surface that is seen through, or hang on threads: the more, the fainter.
-  const points = panel.series.filter((series) => series.kind === "scatter3d").reduce((sum, series) => sum + series.x.length, 0);
+  const points = panel.series.filter((series) => series.z && series.kind !== "surface").reduce((sum, series) => sum + series.x.length, 0);
   const stems = panel.series.some((series) => series.kind === "surface") ? 0 : Math.min(0.35, Math.max(0.12, 30 / points));
   const judged = (series) => series.names.some((name) => outcomeOf(name));
   const bars = (series, ink) => (series.low || series.high) && { type: "data", symmetric: false, thickness: 1, width: 0, color: faint(ink, 0.55),
@@ -99,6 +100,8 @@ function traces(panel, outcomeOf) {
           lighting: { ambient: 0.7, diffuse: 0.7, specular: 0.05, roughness: 0.9 },
           ...(points ? { hoverinfo: "skip", hovertemplate: null } : { hovertemplate: "%{x:.4g}, %{y:.4g}<br>%{z:.5g}<extra></extra>" }) }];
       default: { // line, tree
+        if (series.z) return [{ ...common, type: "scatter3d", mode: "lines", x: series.x, y: series.y, z: series.z, line: { color: ink, width: 5 },
+          hovertemplate: `${literal(panel.axes[2]?.label ?? "z")} %{z:.5g}<extra>${literal(series.label)}</extra>` }];
         const tree = series.kind === "tree", ends = bars(series, ink);
         const trace = { ...common, type: "scatter", mode: ends && series.x.length < 60 ? "lines+markers" : "lines", x: series.x, y: series.y, error_y: ends || undefined,
           marker: { size: 6 }, line: { color: ink, width: tree ? 1.25 : 2 } };
