@@ -48,5 +48,8 @@ def test_bad_input_is_one_line_and_exit_2(tmp_path, arguments, said):
 
 
 def test_the_help_says_what_is_run_and_what_is_not():
+    assert "the one thing whose code is run" in " ".join(
+        run("diagnose", "--help").stdout.replace("│", " ").split()
+    )
     said = " ".join(run("new", "--help").stdout.split())
     assert "Only a task that is named on the command line" in said

@@ -25,8 +25,9 @@ def diagnose(
     source: Annotated[
         str,
         typer.Argument(
-            help="A weight file (.safetensors .pt .pth .bin .ckpt .npz), an index, a folder; or system:NAME, "
-            "or a file of couplings (rudy, spin-glass server, dimod)."
+            help="A weight file (.safetensors .pt .pth .bin .ckpt .npz), an index, a folder; FILE.py or "
+            "FILE.py:name, a task with data (see `spinfunnel new task`), the one thing whose code is run; "
+            "system:NAME; or a file of couplings (rudy, spin-glass server, dimod)."
         ),
     ],
     size: Annotated[
@@ -52,12 +53,10 @@ def diagnose(
     effort: Annotated[
         str,
         typer.Option(
-            help="quick, normal, or full (fresh null draws, all shuffled; more and longer ladders)."
+            help="quick, normal, or full (all examples, fresh null draws, all shuffled; longer ladders)."
         ),
     ] = "normal",
-    budget: Annotated[
-        str, typer.Option(help="Begin no further matrix or ladders after this long: 90s, 5m, 1h.")
-    ] = "",
+    budget: Annotated[str, typer.Option(help="Begin nothing further after this long: 90s, 5m, 1h.")] = "",
     seed: Annotated[int, typer.Option(help="Everything random is derived from it, a system too.")] = 0,
     jobs: Annotated[int | None, typer.Option(help="Processes; by default as many as pay off.")] = None,
     columns: Annotated[
