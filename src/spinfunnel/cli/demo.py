@@ -59,12 +59,13 @@ def demo(
 def _compare(out: Path, console: Console, *, whole: bool) -> None:
     """Diagnose the networks that ship, and show them side by side; whole, each report as well."""
     from rich.table import Table
+    from rich.text import Text
 
+    from spinfunnel.report.terminal import STYLES
     from spinfunnel.run import diagnose
 
     console.rule("[bold]Four networks[/], of which only the weights are looked at", align="left")
-    seen = Table(box=None, padding=(0, 2, 0, 0), title_justify="left")
-    seen.add_column("network", overflow="fold")
+    verdicts = {}
     for name, story in STORIES.items():
         with as_file(files("spinfunnel") / "data" / "demo" / f"{name}.safetensors") as path:
             report = diagnose(path)
@@ -72,13 +73,14 @@ def _compare(out: Path, console: Console, *, whole: bool) -> None:
             console.rule(f"[bold]{name}[/]: {story}", align="left")
             report.print(console)
         _write(report, out / name, force=False)
-        if not seen.row_count:
-            for instrument in report.verdicts:
-                seen.add_column(instrument, overflow="fold")
-        labels = [f"{verdict.label}" for verdict in report.verdicts.values()]
-        seen.add_row(f"[bold]{name}[/]\n[dim]{story}[/]", *labels)
         if report.interrupted:
             _leave(report, [], "")
+        verdicts[name] = report.verdicts
+    seen = Table("", *STORIES, box=None, padding=(0, 2, 0, 0))
+    seen.add_row("history", *STORIES.values())
+    for instrument in report.verdicts:
+        judged = [verdicts[name][instrument] for name in STORIES]
+        seen.add_row(instrument, *(Text(one.label, STYLES[one.outcome]) for one in judged))
     console.print(seen)
     console.print(
         f"\nOpen {out / 'trained' / 'report.html'}, and the three beside it, in a browser.", soft_wrap=True

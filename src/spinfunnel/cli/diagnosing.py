@@ -15,6 +15,7 @@ from spinfunnel.core import OUTCOMES, BadInput
 
 if TYPE_CHECKING:
     from spinfunnel.report import Report
+    from spinfunnel.run import Plan
 
 
 #: Work shorter than this (seconds) needs no progress bar.
@@ -25,9 +26,9 @@ def diagnose(
     source: Annotated[
         str,
         typer.Argument(
-            help="A weight file (.safetensors .pt .pth .bin .ckpt .npz), an index, a folder; FILE.py or "
-            "FILE.py:name, a task with data (see `spinfunnel new task`), the one thing whose code is run; "
-            "system:NAME; or a file of couplings (rudy, spin-glass server, dimod)."
+            help="A weight file (.safetensors .pt .pth .bin .ckpt .npz), an index, or a folder, also that of a "
+            "Recorder; FILE.py or FILE.py:name, a task with data (see `spinfunnel new task`), the one thing "
+            "whose code is run; system:NAME; or a file of couplings (rudy, spin-glass server, dimod)."
         ),
     ],
     size: Annotated[
@@ -77,27 +78,48 @@ def diagnose(
     ] = False,
 ) -> None:
     """Look at a trained model, or a system, with every instrument that applies, and report, worst first."""
-    from spinfunnel.run import LONG, carry_out, plan
+    from spinfunnel.run import plan
 
-    if fail_on not in ("", "bad", "warning"):
-        raise BadInput(f"--fail-on is {fail_on!r}: it must be bad or warning")
     if columns not in ("", "weightwatcher"):
         raise BadInput(f"--columns is {columns!r}: only weightwatcher is known")
+    check_gate(fail_on)
     chosen, left_out = names_in(only), names_in(skip)
     seconds = duration(budget)
     planned = plan(
         source, only=chosen, skip=left_out, effort=effort_named(effort), jobs=jobs, slices=slices,
         also=["weightwatcher"] if columns else [], size=size, seed=seed, native=native,
     )  # fmt: skip
+    carried_out(planned, chosen, out, figures, seconds, as_json, fail_on, force)
+
+
+def check_gate(fail_on: str) -> None:
+    """Find out before long work what is wrong with --fail-on."""
+    if fail_on not in ("", "bad", "warning"):
+        raise BadInput(f"--fail-on is {fail_on!r}: it must be bad or warning")
+
+
+def carried_out(
+    planned: Plan,
+    chosen: list[str],
+    out: Path | None,
+    figures: Path | None,
+    budget: float | None,
+    as_json: bool,
+    fail_on: str,
+    force: bool,
+) -> None:
+    """Do what was planned, print or write the report, and exit as promised."""
+    from spinfunnel.run import LONG, carry_out
+
     for target in (out, figures):
         if target:
             writable(target)
-    if not as_json and (planned.seconds > PATIENCE or effort == "full"):
+    if not as_json and (planned.seconds > PATIENCE or planned.effort == "full"):
         typer.echo(f"plan: {planned}", err=True)
         if planned.seconds > LONG:
             typer.echo("      what is finished is kept: if interrupted, the same command goes on", err=True)
     with progress_bar(planned.seconds / planned.jobs > PATIENCE and not as_json) as progress:
-        report = carry_out(planned, budget=seconds, progress=progress, given=_given())
+        report = carry_out(planned, budget=budget, progress=progress, given=_given())
     try:
         if out:
             _write(report, out, force)
