@@ -18,16 +18,21 @@ from typing import Any
 import numpy as np
 
 from spinfunnel.core import Array, BadInput, seeds
-from spinfunnel.systems.network_loss.batches import held, mapped, size_in_bytes, taken
+from spinfunnel.systems.network_loss.batches import held, mapped, rows_of, size_in_bytes, taken
 from spinfunnel.systems.network_loss.products import KINDS, Products
 from spinfunnel.systems.protocols import Metric, Native, Smooth
 
 #: Of the memory that is free, data and kept graphs may take this share each.
 SHARE = 0.25
-#: Stacked replicas go through one vectorised pass up to this many weights each, a block of them at a time.
-STACKED, TOGETHER = 50_000, 16
+#: Replicas go through one vectorised pass, at most so many at a time, where a batch takes fewer floating
+#: point operations than this: there, calling costs more than computing (measured: .9 to 3 times as fast,
+#: mostly 1.5; above that, .4 to 1.8).
+TOGETHER, CALLING = 16, 15_000_000
 #: Flat vectors that are held at once: the basis of a Lanczos run, and a few more.
 VECTORS = 100
+#: While a product is made, its batch takes this much of what its graph does (measured: 1.2), and torch with
+#: what it imports, this many bytes.
+BESIDE, TORCH = 1.5, 300_000_000
 HALF = ("torch.float16", "torch.bfloat16")
 
 
@@ -100,9 +105,9 @@ class NetworkLoss(Smooth, Metric, Native):
         self.functions = (losses, errors)
         self.build = build
         self.memory = memory or int(SHARE * os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
-        own = next(iter(model.parameters())).dtype
-        self.batches, self.in_memory = held(batches, self._held(own), self.memory)
-        self.vectorised = self.size <= STACKED and all(block.kind != "conv" for block in self.blocks)
+        self._kept_bytes: dict[str, tuple[int, int]] = {}
+        self.own = next(iter(model.parameters())).dtype
+        self.batches, self.in_memory = held(batches, self._held, self.memory)
 
     @property
     def size(self) -> int:
@@ -114,41 +119,46 @@ class NetworkLoss(Smooth, Metric, Native):
         """The weights (P,) the model came with."""
         return self.native
 
-    def _held(self, own: Any) -> Callable[[Any], Any]:
+    def _held(self, batch: Any) -> Any:
         """Bring a batch to the device; where the model's precision was changed, its inputs follow."""
 
         def tensor(value: Any) -> Any:
             if not hasattr(value, "to"):
                 return value
-            wider = self.torch_dtype if value.dtype.is_floating_point and own != self.torch_dtype else None
-            return value.to(device=self.device, dtype=wider or value.dtype)
+            follows = value.dtype.is_floating_point and self.own != self.torch_dtype
+            return value.to(device=self.device, dtype=self.torch_dtype if follows else value.dtype)
 
-        return lambda batch: mapped(batch, tensor)
+        return mapped(batch, tensor)
 
     # -- the data ------------------------------------------------------------------------------------------
 
     def over(self, batches: Iterable[Any]) -> NetworkLoss:
         """Give the same model's loss over other data."""
         other = copy.copy(self)
-        for cached in ("_per_example", "seconds", "kept_bytes"):
+        for cached in ("_per_example", "seconds", "vectorised", "together"):
             other.__dict__.pop(cached, None)
-        own = next(iter(self.module.parameters())).dtype
-        other.batches, other.in_memory = held(batches, self._held(own), self.memory)
+        other._kept_bytes = {}
+        other.batches, other.in_memory = held(batches, self._held, self.memory)
         return other
 
     def few(self, examples: int, seed: int) -> NetworkLoss:
-        """Give the same loss on some of the examples, drawn without repetition, the same for one seed."""
+        """Give the same loss on some of the examples, drawn without repetition, the same for one seed.
+
+        Where losses are given per token, whole sequences are drawn, of about so many tokens together.
+        """
         if examples >= self.examples:
             return self
-        chosen = np.zeros(self.examples, dtype=bool)
+        rows = [rows_of(batch, count) for batch, count in zip(self.batches, self.counts, strict=True)]
+        chosen = np.zeros(sum(rows), dtype=bool)
         rng = np.random.default_rng(seeds(seed, "few"))
-        chosen[rng.choice(self.examples, examples, replace=False)] = True
+        share = max(1, round(len(chosen) * examples / self.examples))
+        chosen[rng.choice(len(chosen), share, replace=False)] = True
         parts, at = [], 0
-        for batch, count in zip(self.batches, self.counts, strict=True):
-            mine = np.flatnonzero(chosen[at : at + count])
-            at += count
+        for batch, length in zip(self.batches, rows, strict=True):
+            mine = np.flatnonzero(chosen[at : at + length])
+            at += length
             if len(mine):
-                parts.append(taken(batch, mine, count))
+                parts.append(taken(batch, mine, length))
         return self.over(parts)
 
     @cached_property
@@ -237,25 +247,46 @@ class NetworkLoss(Smooth, Metric, Native):
         self.gradient(self.native[None])
         return max(time.process_time() - begun, 1e-6)
 
-    @cached_property
-    def kept_bytes(self) -> dict[str, int]:
-        """Bytes that the graphs kept for products take, by kind of product, and that are never exceeded."""
-        return {kind: Products.bytes_kept(self, kind) for kind in KINDS}
+    def kept_bytes(self, kind: str) -> tuple[int, int]:
+        """Bytes of the graphs that products of a kind keep, and of the largest batch's alone."""
+        if kind not in self._kept_bytes:
+            self._kept_bytes[kind] = Products.bytes_kept(self, kind)
+        return self._kept_bytes[kind]
 
     @property
     def bytes(self) -> int:
-        """Bytes that looking at this loss takes at most: the data, the kept graphs, and some flat vectors."""
+        """Bytes that looking at this loss takes at most: libraries, data, graphs, and some flat vectors."""
         data = sum(map(size_in_bytes, self.batches)) if self.in_memory else self.memory
-        graphs = [size for size in self.kept_bytes.values() if size <= self.memory]
-        return data + max(graphs, default=0) + VECTORS * self.size * self.dtype.itemsize
+        graphs = max(
+            BESIDE * largest + (total if self.in_memory and total <= self.memory else 0)
+            for total, largest in map(self.kept_bytes, KINDS)
+        )
+        return TORCH + data + int(graphs) + VECTORS * self.size * self.dtype.itemsize
+
+    @cached_property
+    def vectorised(self) -> bool:
+        """Whether replicas are evaluated together: where calling a batch's operations costs most."""
+        from torch.utils.flop_counter import FlopCounterMode
+
+        with FlopCounterMode(display=False) as counter, self._math(), _no_grad():
+            self._values(self._parameters(self._tensor(self.native)), next(iter(self.batches)))
+        return bool(counter.get_total_flops() <= CALLING)
+
+    @cached_property
+    def together(self) -> int:
+        """How many replicas are evaluated together: as many as memory allows, up to a limit."""
+        one = BESIDE * self.kept_bytes("hessian")[1] + 4 * self.native.nbytes
+        return int(np.clip(self.memory / one, 1, TOGETHER))
 
     def _over_replicas(self, x: Array, gradients: bool) -> tuple[Array, Array]:
         """Evaluate replicas together where that pays, else one after the other; float64 sums."""
+        assert self.total_weight > 0  # known from here on: it cannot be found out inside of torch's vmap
         if len(x) > 1 and self.vectorised:
+            size = self.together
             try:
-                blocks = [self._stacked(x[i : i + TOGETHER], gradients) for i in range(0, len(x), TOGETHER)]
+                blocks = [self._stacked(x[i : i + size], gradients) for i in range(0, len(x), size)]
                 return np.concatenate([b[0] for b in blocks]), np.concatenate([b[1] for b in blocks])
-            except RuntimeError:  # what torch cannot vectorise, such as a model that writes in place
+            except Exception:  # what torch cannot vectorise; what fails for another reason fails again below
                 self.vectorised = False
         energies, slopes = np.empty(len(x)), np.empty((len(x), self.size if gradients else 0), self.dtype)
         for i, w in enumerate(x):
@@ -287,7 +318,7 @@ class NetworkLoss(Smooth, Metric, Native):
         thetas = self._tensor(x)
         energies: Any = 0.0
         slopes: Any = 0.0
-        with self._math(), torch.set_grad_enabled(gradients):
+        with self._math(), _strict(), torch.set_grad_enabled(gradients):
             for batch in self.batches:
                 if gradients:
                     grads, values = torch.vmap(torch.func.grad(loss, has_aux=True), (0, None))(thetas, batch)
@@ -368,11 +399,19 @@ class NetworkLoss(Smooth, Metric, Native):
         return {block.name: part.view(block.shape) for block, part in zip(self.blocks, parts, strict=True)}
 
     @staticmethod
-    def _math() -> Any:
-        """Attention in its plain form: the fused ones cannot be differentiated twice."""
+    @contextmanager
+    def _math() -> Iterator[None]:
+        """Attention in its plain form: the fused ones cannot be differentiated twice, nor vectorised."""
+        import torch
         from torch.nn.attention import SDPBackend, sdpa_kernel
 
-        return sdpa_kernel(SDPBackend.MATH)
+        fast = torch.backends.mha.get_fastpath_enabled()
+        torch.backends.mha.set_fastpath_enabled(False)
+        try:
+            with sdpa_kernel(SDPBackend.MATH):
+                yield
+        finally:
+            torch.backends.mha.set_fastpath_enabled(fast)
 
     # -- what every system can do --------------------------------------------------------------------------
 
@@ -410,7 +449,11 @@ def loaded(model: Any, named: Mapping[str, Array], source: str) -> Any:
     import torch
 
     filled = copy.deepcopy(model)
-    for name, value in filled.state_dict().items():  # these share memory with the copy
+    state = filled.state_dict()  # these share memory with the copy
+    stored = {value.data_ptr() for name, value in state.items() if name in named}
+    for name, value in state.items():
+        if name not in named and value.data_ptr() in stored:
+            continue  # shared, and stored once, under its other name
         if name not in named or tuple(named[name].shape) != tuple(value.shape):
             there = named[name].shape if name in named else "missing"
             raise BadInput(
@@ -476,6 +519,20 @@ def _no_grad() -> Any:
     import torch
 
     return torch.no_grad()
+
+
+@contextmanager
+def _strict() -> Iterator[None]:
+    """Let what torch cannot vectorise fail, instead of running in a slow loop and warning of it."""
+    import torch
+
+    functorch: Any = torch._C._functorch
+    slow = functorch._is_vmap_fallback_enabled()
+    functorch._set_vmap_fallback_enabled(False)
+    try:
+        yield
+    finally:
+        functorch._set_vmap_fallback_enabled(slow)
 
 
 def _holder() -> Any:

@@ -50,6 +50,17 @@ def taken(batch: Any, indices: Array, examples: int) -> Any:
     return mapped(batch, lambda a: a[indices] if len(a.shape) and a.shape[0] == examples else a)
 
 
+def rows_of(batch: Any, losses: int) -> int:
+    """Count the examples of a batch that gives so many losses: an array is as long, or else the first is.
+
+    >>> import numpy as np
+    >>> rows_of([np.zeros((4, 9))], 4), rows_of([np.zeros((4, 9))], 36)
+    (4, 4)
+    """
+    lengths = [int(a.shape[0]) for a in arrays(batch) if len(a.shape)]
+    return losses if losses in lengths or not lengths else lengths[0]
+
+
 def size_in_bytes(batch: Any) -> int:
     """Count the bytes of a batch's tensors and arrays."""
     return sum(int(a.nbytes) for a in arrays(batch))

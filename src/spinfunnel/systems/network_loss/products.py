@@ -12,10 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 import numpy as np
 
 from spinfunnel.core import Array, BadInput
+from spinfunnel.systems.network_loss.batches import arrays
 
 if TYPE_CHECKING:
     from spinfunnel.systems.network_loss import NetworkLoss
@@ -44,7 +46,7 @@ class Products:
         free = [values[block.name].reshape(-1) for block in self.chosen]
         self.theta = system._tensor(np.concatenate(free)).requires_grad_(True)
         self.kept: list[Callable[[Any], Any]] | None = None
-        if system.in_memory and system.kept_bytes[kind] <= system.memory:
+        if system.in_memory and system.kept_bytes(kind)[0] <= system.memory:
             self.kept = [self._prepared(batch) for batch in system.batches]
 
     def __matmul__(self, v: Any) -> Any:
@@ -69,91 +71,137 @@ class Products:
 
     def _hessian(self, batch: Any) -> Callable[[Any], Any]:
         loss = self.system._mean(self._parameters(), batch)
-        slope = _grad(loss, self.theta, create_graph=True)
-        return lambda v: _grad(slope, self.theta, v)
+        slope = _grad([loss], [self.theta], create_graph=True)
+        return lambda v: _grad(slope, [self.theta], [v])[0]
 
     def _ggn(self, batch: Any) -> Callable[[Any], Any]:
-        loss, outputs = self._with_outputs(batch)
-        slopes = [_grad(loss, z, create_graph=True) for z in outputs]
-        pulls = [_pull(z, self.theta) for z in outputs]
+        loss, outputs, cuts = self._cut(batch)
+        slopes = _grad([loss], cuts, create_graph=True)
+        dummies, pulled = _pull(outputs, self.theta)
 
         def product(v: Any) -> Any:
-            pushed = [_grad(pulled, dummy, v) for dummy, pulled in pulls]
-            return sum(
-                _grad(z, self.theta, sum(_grad(slope, z, u) for slope, u in zip(slopes, pushed, strict=True)))
-                for z in outputs
-            )
+            pushed = _grad(pulled, dummies, [v])
+            return _grad(outputs, [self.theta], _grad(slopes, cuts, pushed))[0]
 
         return product
 
     def _fisher(self, batch: Any) -> Callable[[Any], Any]:
         values, weights = self.system._values(self._parameters(), batch)
         shares = (weights.double() / self.system.total_weight).to(values.dtype)
-        dummy, pulled = _pull(values, self.theta)
-        return lambda v: _grad(values, self.theta, shares * _grad(pulled, dummy, v))
+        dummies, pulled = _pull([values], self.theta)
+        return lambda v: _grad([values], [self.theta], [shares * _grad(pulled, dummies, [v])[0]])[0]
 
     def _parameters(self) -> dict[str, Any]:
         parts = self.theta.split([block.stop - block.start for block in self.chosen])
         free = {block.name: part.view(block.shape) for block, part in zip(self.chosen, parts, strict=True)}
         return {**self.fixed, **free}
 
-    def _with_outputs(self, batch: Any) -> tuple[Any, list[Any]]:
-        """Give a batch's loss, and what the model put out on the way to it."""
-        from torch.utils._pytree import tree_leaves
+    def _cut(self, batch: Any) -> tuple[Any, list[Any], list[Any]]:
+        """Give a batch's loss, the outputs of the model, and what the loss sees in their place."""
+        from torch.utils._pytree import tree_flatten, tree_unflatten
 
-        seen: list[Any] = []
-        hook = self.system.module.register_forward_hook(lambda module, given, output: seen.append(output))
+        outputs: list[Any] = []
+        cuts: list[Any] = []
+        calls = 0
+
+        def cut(module: Any, given: Any, output: Any) -> Any:
+            nonlocal calls
+            calls += 1
+            leaves, form = tree_flatten(output)
+            for i, z in enumerate(leaves):
+                if getattr(z, "requires_grad", False):
+                    outputs.append(z)
+                    cuts.append(z.detach().requires_grad_(True))
+                    leaves[i] = cuts[-1]
+            return tree_unflatten(leaves, form)
+
+        hook = self.system.module.register_forward_hook(cut)
         try:
             loss = self.system._mean(self._parameters(), batch)
         finally:
             hook.remove()
-        if len(seen) != 1:
-            raise BadInput(
-                f"the losses call the model {len(seen)} times a batch: Gauss-Newton products need one call"
-            )
-        leaves = [z for z in tree_leaves(seen[0]) if getattr(z, "requires_grad", False)]
-        used = [z for z in leaves if _grad(loss, z) is not None and bool(_grad(loss, z).any())]
-        return loss, used or leaves[:1]
+        if calls != 1:
+            raise BadInput(f"the losses call the model {calls} times a batch: Gauss-Newton needs one call")
+        if not outputs:
+            raise BadInput("the model puts out no tensor, nor a tuple or dictionary of some, with a gradient")
+        return loss, outputs, cuts
 
     @staticmethod
-    def bytes_kept(system: NetworkLoss, kind: str) -> int:
-        """Estimate the bytes of the graphs of all batches from the first: each tensor saved counts once."""
+    def bytes_kept(system: NetworkLoss, kind: str) -> tuple[int, int]:
+        """Measure what the graphs of all batches take, and that of the largest batch.
+
+        One batch of each shape is looked at. What data and weights take anyway is not counted.
+        """
+        one = Products.__new__(Products)
+        one.system, one.kind, one.chosen, one.fixed = system, kind, list(system.blocks), {}
+        one.theta = system._tensor(system.native).requires_grad_(True)
+        found: dict[Any, int] = {}
+        total = 0
+        for batch in system.batches:
+            form = tuple((tuple(a.shape), str(a.dtype)) for a in arrays(batch))
+            if form not in found:
+                found[form] = one._measured(batch)
+            total += found[form]
+        return total, max(found.values())
+
+    def _measured(self, batch: Any) -> int:
+        """Build one graph, and add up the memory that what it saves takes, each piece once."""
         import torch
 
-        seen: dict[int, int] = {}
+        class Saved:
+            def __init__(self, tensor: Any) -> None:
+                self.tensor = tensor.detach()
 
-        def count(tensor: Any) -> Any:
-            storage = tensor.untyped_storage()
-            seen[storage.data_ptr()] = storage.nbytes()
-            return tensor
+        alive = WeakSet[Any]()
 
-        one = object.__new__(Products)
-        one.system, one.kind, one.chosen = system, kind, list(system.blocks)
-        one.fixed, one.theta = {}, system._tensor(system.native).requires_grad_(True)
-        with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
+        def pack(tensor: Any) -> Any:
+            saved = Saved(tensor)
+            alive.add(saved)
+            return saved
+
+        with torch.autograd.graph.saved_tensors_hooks(pack, lambda saved: saved.tensor):
             try:
-                kept = one._prepared(next(iter(system.batches)))
+                kept = self._prepared(batch)
             except BadInput:
                 return 0
+            pieces = {s.data_ptr(): s.nbytes() for s in (one.tensor.untyped_storage() for one in alive)}
         del kept
-        return int(sum(seen.values()) * system.examples / system.counts[0])
+        module = self.system.module
+        known = [self.theta, *module.parameters(), *module.buffers(), *arrays(batch)]
+        for tensor in known:
+            if isinstance(tensor, torch.Tensor):
+                pieces.pop(tensor.untyped_storage().data_ptr(), None)
+        return int(
+            sum(pieces.values()) + self.theta.nbytes
+        )  # of the gradient, which no node of the graph saves
 
 
-def _pull(outputs: Any, theta: Any) -> tuple[Any, Any]:
+def _pull(outputs: list[Any], theta: Any) -> tuple[list[Any], tuple[Any, ...]]:
     """Give u and J^T u, a linear function of u whose derivative gives J v."""
     import torch
 
-    dummy = torch.zeros_like(outputs, requires_grad=True)
-    return dummy, _grad(outputs, theta, dummy, create_graph=True)
+    dummies = [torch.zeros_like(z, requires_grad=True) for z in outputs]
+    return dummies, _grad(outputs, [theta], dummies, create_graph=True)
 
 
-def _grad(outputs: Any, inputs: Any, vector: Any = None, *, create_graph: bool = False) -> Any:
+def _grad(
+    outputs: Sequence[Any],
+    inputs: Sequence[Any],
+    vectors: Sequence[Any] | None = None,
+    *,
+    create_graph: bool = False,
+) -> tuple[Any, ...]:
     """Differentiate, keep the graph; what does not depend on the inputs has a derivative of zero."""
     import torch
 
-    if not outputs.requires_grad:
-        return torch.zeros_like(inputs)
-    found = torch.autograd.grad(
-        outputs, inputs, vector, retain_graph=True, create_graph=create_graph, materialize_grads=True
+    live = [i for i, z in enumerate(outputs) if z.requires_grad]
+    if not live:
+        return tuple(torch.zeros_like(x) for x in inputs)
+    return torch.autograd.grad(
+        [outputs[i] for i in live],
+        inputs,
+        None if vectors is None else [vectors[i] for i in live],
+        retain_graph=True,
+        create_graph=create_graph,
+        materialize_grads=True,
     )
-    return found[0]
