@@ -29,7 +29,9 @@ NAMES: tuple[str, ...] = (
     "criticality",
     "slices",
     "sharpness",
+    "paths",
     "evidence",
+    "trajectory",
 )
 
 

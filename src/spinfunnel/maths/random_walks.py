@@ -57,28 +57,36 @@ def squared_distances(steps: Array) -> Array:
     return np.asarray(np.maximum(square[:, None] + square - 2 * gram, 0))
 
 
-def principal(steps: Array, count: int = 2) -> tuple[Array, Array]:
-    """Give the shares of variance (..., T) of all principal components, and the path (T, count) in the first.
-
-    Shares descend and sum to one. A path is given of one trajectory, not of a stack of them; its signs are
-    such that it ends on the positive side of where it began.
-
-    >>> shares, path = principal(inner_products(np.array([[0.0, 0.0], [1.0, 0.0], [2.0, 0.0]])))
-    >>> shares.round(6), path[:, 0].round(6)
-    (array([1., 0., 0.]), array([-1.,  0.,  1.]))
-    """
+def _centred(steps: Array) -> Array:
+    """Give the inner products (..., T, T) of the positions about their mean."""
     gram = displacements(steps)
     gram = gram - gram.mean(axis=-1, keepdims=True)
-    gram = gram - gram.mean(axis=-2, keepdims=True)
-    if gram.ndim > 2:
-        values = np.maximum(np.linalg.eigvalsh(gram)[..., ::-1], 0)
-        return values / values.sum(axis=-1, keepdims=True), np.empty(0)
-    values, vectors = np.linalg.eigh(gram)
-    values, vectors = np.maximum(values[::-1], 0), vectors[:, ::-1]
-    path = vectors[:, :count] * np.sqrt(values[:count])
-    path *= np.where(path[-1] < path[0], -1, 1)
-    total = float(values.sum())
-    return values / total if total > 0 else values, path
+    return np.asarray(gram - gram.mean(axis=-2, keepdims=True))
+
+
+def shares(steps: Array) -> Array:
+    """Give the shares of variance (..., T) of all principal components, descending; they sum to one.
+
+    >>> shares(inner_products(np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 2.0]]))).round(3)
+    array([0.861, 0.139, 0.   ])
+    """
+    values = np.maximum(np.linalg.eigvalsh(_centred(steps))[..., ::-1], 0)
+    return np.asarray(values / values.sum(axis=-1, keepdims=True))
+
+
+def path(steps: Array, count: int = 2) -> Array:
+    """Give the positions (T, count) along the first principal components, about their mean.
+
+    Signs are such that it ends on the positive side of where it began.
+
+    >>> path(np.ones((2, 2)), 1).round(6)
+    array([[-1.],
+           [ 0.],
+           [ 1.]])
+    """
+    values, vectors = np.linalg.eigh(_centred(steps))
+    along = vectors[:, ::-1][:, :count] * np.sqrt(np.maximum(values[::-1][:count], 0))
+    return np.asarray(along * np.where(along[-1] < along[0], -1, 1))
 
 
 def walk_shares(records: int, count: int) -> Array:
@@ -137,41 +145,33 @@ def drift_share(steps: Array) -> float:
     return float(np.clip((float(steps.sum()) - own) / (all_pairs - own), 0, 1))
 
 
-def relaxation(times: Array, distances: Array, share: float = 0.25) -> float:
-    """Fit the rate κ of |w_t - w_s|² = A (1 - e^{-κ |t - s|}), as of an Ornstein-Uhlenbeck walk at rest.
+def without_drift(times: Array, distances: Array, share: float = 0.25) -> Array:
+    """Give the correlations (n, n) between steps of walks that only fluctuate, like this one at short times.
 
-    Least squares over pairs not further apart than `share` of the time, where a slow drift is not yet seen.
-    Shapes: times (T,), distances (T, T) squared. The rate is per unit of time, at least .01 over all of it.
+    They are independent Ornstein-Uhlenbeck walks at rest, as in a bowl with many curvatures, and a free one:
+    |w_t - w_s|² = B |t - s| + Σ A_k (1 - e^{-κ_k |t - s|}), A, B >= 0, by least squares over pairs no further
+    apart than `share` of the time, where a slow drift is not yet seen. Shapes: times (T,), distances (T, T).
 
-    >>> t = np.arange(64.0)
-    >>> round(relaxation(t, 1 - np.exp(-0.1 * np.abs(t[:, None] - t))), 3)
-    0.1
+    >>> t = np.arange(16.0)
+    >>> apart = np.abs(t[:, None] - t)
+    >>> abs(without_drift(t, apart)[0, :2].round(2)), without_drift(t, 1.0 * (apart > 0))[0, :2].round(2)
+    (array([1., 0.]), array([ 1. , -0.5]))
     """
-    i, j = np.triu_indices(len(times), 1)
-    lags, squares = times[j] - times[i], distances[i, j]
-    long = float(times[-1] - times[0])
-    near = lags <= max(share * long, float(np.diff(times).max()))
-    lags, squares = lags[near], squares[near]
+    from scipy.optimize import nnls
 
-    def fit(rates: Array) -> float:
-        shape = -np.expm1(-rates[:, None] * lags)
-        height = (shape @ squares) / (shape**2).sum(axis=1)
-        return float(rates[((squares - height[:, None] * shape) ** 2).sum(axis=1).argmin()])
+    apart = np.abs(times[:, None] - times)
+    long, short = float(times[-1] - times[0]), np.diff(times)
+    i, j = np.nonzero(np.triu(apart <= max(share * long, 3 * float(short.max())), 1))
+    rates = np.geomspace(1 / long, 5 / float(short.min()), 24)
 
-    step = float(np.diff(times).min())
-    best = fit(np.geomspace(0.01 / long, 10 / step, 120))
-    return fit(best * np.geomspace(0.9, 1.1, 101))
+    def shapes(lags: Array) -> Array:
+        return np.concatenate([-np.expm1(-lags[..., None] * rates), lags[..., None] / long], axis=-1)
 
-
-def ornstein_uhlenbeck(times: Array, rate: float) -> Array:
-    """Give the correlations (n, n) between steps of an Ornstein-Uhlenbeck walk at rest, recorded at `times`.
-
-    >>> ornstein_uhlenbeck(np.arange(3.0), 100.0).round(6)  # records that forget: what goes up comes down
-    array([[ 1. , -0.5],
-           [-0.5,  1. ]])
-    """
-    at = np.exp(-rate * np.abs(times[:, None] - times))
-    covariance = np.diff(np.diff(at, axis=0), axis=1)
+    squares = distances[i, j]
+    if not squares.max() > 0:
+        return np.eye(len(short))
+    weights = nnls(shapes(apart[i, j]), squares / float(squares.max()))[0]
+    covariance = -np.diff(np.diff(shapes(apart) @ weights, axis=0), axis=1) / 2
     size = np.sqrt(np.diagonal(covariance))
     return np.asarray(covariance / size / size[:, None])
 
@@ -181,7 +181,7 @@ def surrogates(
 ) -> Iterator[Array]:
     """Draw inner products (n, n) of Gaussian steps in D dimensions, correlated so, and of these lengths.
 
-    Correlation: the identity, a random walk; c² off the diagonal, a drift and a walk; `ornstein_uhlenbeck`.
+    Correlation: the identity, a random walk; c² off the diagonal, a drift and a walk; `without_drift`.
 
     >>> next(surrogates(np.array([3.0, 4.0]), np.eye(2), 10, 1, seed=0)).diagonal()
     array([ 9., 16.])
@@ -189,11 +189,11 @@ def surrogates(
     n, d = len(lengths), max(1, round(dimension))
     values, vectors = np.linalg.eigh(correlation)
     root = vectors * np.sqrt(np.maximum(values, 0))
-    rng = np.random.default_rng(seeds(seed, "surrogates"))
+    rng, below = np.random.default_rng(seeds(seed, "surrogates")), np.tri(n, k=-1)
     for _ in range(draws):
         if d > n:  # Bartlett: no step is ever written out
-            half = np.tril(rng.standard_normal((n, n)), -1)
-            half[np.diag_indices(n)] = np.sqrt(rng.chisquare(d - np.arange(n)))
+            half = rng.standard_normal((n, n)) * below
+            half.flat[:: n + 1] = np.sqrt(rng.chisquare(d - np.arange(n)))
         else:
             half = rng.standard_normal((n, d))
         steps = root @ half
@@ -240,11 +240,10 @@ def halves_apart(steps: Array) -> float:
     >>> round(halves_apart(np.eye(1000)), 2)
     0.33
     """
+    n = len(steps)
+    later = np.minimum(np.arange(1, n + 1), np.arange(n, 0, -1)) / ((n + 1) // 2)
     total = float(np.trace(steps))
-    records = len(steps) + 1
-    weight = np.zeros(records)
-    weight[: records // 2], weight[records - records // 2 :] = -1 / (records // 2), 1 / (records // 2)
-    return float(weight @ displacements(steps) @ weight) / total if total > 0 else 0.0
+    return float(later @ steps @ later) / total if total > 0 else 0.0
 
 
 def growth(times: Array, squares: Array) -> Number | None:
@@ -275,8 +274,7 @@ def growth(times: Array, squares: Array) -> Number | None:
 def brownian(records: int, dimension: int, seed: int, *, hold: float = 0.0) -> Array:
     """Walk: positions (T, D) of Gaussian steps of unit size; each step goes back by `hold` of the way.
 
-    With hold > 0 it is an Ornstein-Uhlenbeck walk, which starts at rest: |w_t - w_s|² tends to
-    2 D / (1 - (1 - hold)²).
+    With hold > 0 it is an Ornstein-Uhlenbeck walk, which starts at rest.
     """
     from scipy.signal import lfilter
 
@@ -292,33 +290,34 @@ def _components(seed: int, records: int, dimension: int, walks: int) -> Iterable
     walked = [inner_products(brownian(records, dimension, seeds(seed, i))) for i in range(walks)]
     drawn = list(surrogates(np.ones(records - 1), np.eye(records - 1), dimension, walks, seeds(seed, "draw")))
     for how, all_steps in (("walked", walked), ("drawn", drawn)):
-        shares = np.array([principal(steps)[0][:3] for steps in all_steps])
-        error = shares.std(axis=0, ddof=1) / math.sqrt(walks)
+        found = shares(np.array(all_steps))[:, :3]
+        error = found.std(axis=0, ddof=1) / math.sqrt(walks)
         for k in range(3):
             yield CalibrationRow.measured(
                 "random_walks", name, f"share of component {k + 1}, {how}",
-                exact=float(exact[k]), value=float(shares[:, k].mean()), error=float(error[k]), cap=0.005,
+                exact=float(exact[k]), value=float(found[:, k].mean()), error=float(error[k]), cap=0.005,
             )  # fmt: skip
 
 
 def _held(seed: int) -> Iterable[CalibrationRow]:
-    """The rate of Ornstein-Uhlenbeck walks, and the dimension in which they walk."""
-    records, dimension, walks, hold = 200, 100, 24, 0.2
+    """Ornstein-Uhlenbeck walks: the correlation of successive steps, and the dimension in which they walk."""
+    records, dimension, walks = 100, 100, 24
     times = np.arange(records, dtype=float)
-    found = []
-    for i in range(walks):
-        steps = inner_products(brownian(records, dimension, seeds(seed, "held", i), hold=hold))
-        found.append((relaxation(times, squared_distances(steps)), effective_dimension(steps)))
-    values, name = np.array(found), f"Ornstein-Uhlenbeck, D {dimension}, T {records}"
-    error = values.std(axis=0, ddof=1) / math.sqrt(walks)
-    yield CalibrationRow.measured(
-        "random_walks", name, "rate", exact=-math.log1p(-hold), value=float(values[:, 0].mean()),
-        error=float(error[0]), cap=0.01,
-    )  # fmt: skip
-    yield CalibrationRow.deterministic(
-        "random_walks", name, "effective dimension", exact=dimension, value=float(values[:, 1].mean()),
-        tolerance=0.15 * dimension,
-    )  # fmt: skip
+    for hold in (0.0, 0.2, 0.9):
+        found = []
+        for i in range(walks):
+            steps = inner_products(brownian(records, dimension, seeds(seed, hold, i), hold=hold))
+            near = without_drift(times, squared_distances(steps))
+            found.append((near[0, 1], effective_dimension(steps)))
+        values = np.array(found).mean(axis=0)
+        name = f"Ornstein-Uhlenbeck, D {dimension}, T {records}, goes back by {hold:g}"
+        for quantity, exact, value, tolerance in (
+            ("fitted correlation of successive steps", -hold / 2, values[0], 0.03),
+            ("effective dimension", dimension, values[1], 0.1 * dimension),
+        ):
+            yield CalibrationRow.deterministic(
+                "random_walks", name, quantity, exact=exact, value=float(value), tolerance=tolerance
+            )
 
 
 def _flipped(seed: int) -> Iterable[CalibrationRow]:
