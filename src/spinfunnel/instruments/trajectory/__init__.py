@@ -255,9 +255,9 @@ instrument = Instrument(
     judged=f"By the last half of the snapshots; fewer than {FEWEST} in all are unsure. Arrived (good): no "
     f"two are further apart than {STOPPED:.0%} of the way from the start, or they are held: their squared "
     f"radius of gyration is less than {HELD:g} of a random walk's with the same steps (at {LEVEL:.0%}, by "
-    "flipping signs of steps). Still moving (info): the means of its two halves are apart, squared, by more than "
-    f"{DIRECTED:g} times what walks without a drift give that fluctuate alike at short times (at "
-    f"{LEVEL:.0%}). Diffusing (info): neither, as is also a slow drift under much noise, or a bowl too wide "
+    "flipping signs of steps). Still moving (info): the means of its two halves are apart, squared, by more "
+    f"than {DIRECTED:g} times what walks without a drift give that fluctuate alike at short times "
+    f"(at {LEVEL:.0%}). Diffusing (info): neither, as is also a slow drift under much noise, or a bowl too wide "
     f"for the time. A loss has levelled off where less than {LEFT:.0%} of its fall is left. What a component "
     "holds beyond that of the nulls is measured, not judged.",
     calibrations=calibrations,
