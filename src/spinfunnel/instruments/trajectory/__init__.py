@@ -257,8 +257,8 @@ instrument = Instrument(
     f"radius of gyration is less than {HELD:g} of a random walk's with the same steps (at {LEVEL:.0%}, by "
     "flipping signs of steps). Still moving (info): the means of its two halves are apart, squared, by more "
     f"than {DIRECTED:g} times what walks without a drift give that fluctuate alike at short times "
-    f"(at {LEVEL:.0%}). Diffusing (info): neither, as is also a slow drift under much noise, or a bowl too wide "
-    f"for the time. A loss has levelled off where less than {LEFT:.0%} of its fall is left. What a component "
-    "holds beyond that of the nulls is measured, not judged.",
+    f"(at {LEVEL:.0%}). Diffusing (info): neither, as is also a slow drift under much noise, or a bowl too "
+    f"wide for the time. A loss has levelled off where less than {LEFT:.0%} of its fall is left. What a "
+    "component holds beyond that of the nulls is measured, not judged.",
     calibrations=calibrations,
 )
