@@ -153,6 +153,16 @@ def test_plots_are_drawn_and_answer(visit, file):
     assert before[0] < after[0] < after[1] < before[1], "dragging zooms"
 
 
+def test_ticks_of_a_short_logarithmic_axis_are_whole_numbers(visit, file):
+    host = finding(visit(file))
+    plot = host.locator(".detail .panel", has=host.page.locator("h4", has_text="tail")).locator(".plot")
+    plot.locator(".ytick text").first.wait_for()
+    low, high = plot.evaluate("(node) => node._fullLayout.yaxis.range.map((end) => 10 ** end)")
+    ticks = [float(text) for text in plot.locator(".ytick text").all_text_contents()]
+    assert len(ticks) >= 3
+    assert all(low <= tick <= high for tick in ticks), "0.05, not a 5 alone"
+
+
 def test_a_figure_can_be_kept_but_not_sent(visit, file):
     page = visit(file)
     host = finding(page)

@@ -26,9 +26,9 @@ def diagnose(
     source: Annotated[
         str,
         typer.Argument(
-            help="A weight file (.safetensors .pt .pth .bin .ckpt .npz), an index, or a folder, that of a "
-            "Recorder too; FILE.py or FILE.py:name, a task with data (see `spinfunnel new task`), the one thing "
-            "whose code is run; system:NAME; or a file of couplings (rudy, spin-glass server, dimod)."
+            help="A weight file (.safetensors .pt .pth .bin .ckpt .npz), an index, or a folder (that of a "
+            "Recorder too); FILE.py or FILE.py:name, a task with data (see `spinfunnel new task`), the one "
+            "thing whose code is run; system:NAME; or a file of couplings (rudy, spin-glass server, dimod)."
         ),
     ],
     size: Annotated[

@@ -34,7 +34,7 @@ function detail(pane, finding, i) {
   forget(pane);
   pane.replaceChildren(
     element("h4", { class: table.names[i].length > 200 ? "long" : "" }, element("bdi", {}, table.names[i])),
-    element("p", { class: "why" }, chip(table.outcomes?.[i] ?? "", table.label?.[i] ?? ""), table.reason?.[i] ? ` ${table.reason[i]}` : ""),
+    ...(table.outcomes ? [element("p", { class: "why" }, chip(table.outcomes[i], table.label?.[i] ?? ""), table.reason?.[i] ? ` ${table.reason[i]}` : "")] : []),
     ...(finding.panels[i] ?? []).map((panel) => makePlot(panel)),
   );
   if (!finding.panels[i] && finding.left_out) pane.append(element("p", { class: "note" },

@@ -121,6 +121,7 @@ function axis(spec) {
   return {
     title: { text: literal(spec.label), standoff: 8 }, type: log ? "log" : "linear", range, exponentformat: "power",
     dtick: log ? (decades > 8 ? 2 : decades > 2.2 ? 1 : "D2") : spec.whole && range && range[1] - range[0] < 8 ? 1 : undefined,
+    tickformat: log && decades <= 2.2 ? "~g" : undefined, // else the 5 of 0.05 would stand alone
     nticks: log ? undefined : 7,
     tickfont: { size: log ? 10.5 : 12 }, // Plotly enlarges powers of ten
     ticks: "outside", ticklen: 5, tickcolor: colour("soft"), linecolor: colour("soft"), showline: true, zeroline: false,
