@@ -115,8 +115,8 @@ def test_a_network_has_a_basin_and_a_verdict(subject):
         "Along random directions", "Along the sharpest direction", "Plane of two random directions",
     }  # fmt: skip
     labels = [one.label for one in finding.series]
-    assert "sharpest, held-out data" in labels
-    assert "the first, held-out data" in labels
+    assert "sharpest, held out" in labels
+    assert "the first, held out" in labels
     (surface,) = [one for one in finding.series if one.kind == "surface"]
     assert surface.z.shape == (11, 11)
 

@@ -62,7 +62,7 @@ def test_directions_that_are_all_positive(monkeypatch):
 @pytest.mark.parametrize(
     ("module", "name", "old", "new"),
     [
-        (lines, "losses", "at[i : i + chunk] @ directions", "0.9 * at[i : i + chunk] @ directions"),
+        (lines, "losses", "at[i : i + chunk] @ d", "0.9 * at[i : i + chunk] @ d"),
         (lines, "line", "float(product @ direction)", "float(product @ product)"),
         (lines, "line", "np.linspace(-reach, reach, points)", "np.linspace(0, 2 * reach, points)"),
         (planes, "plane", "np.meshgrid(x, y)", 'np.meshgrid(x, y, indexing="ij")'),

@@ -9,7 +9,7 @@ from spinfunnel.core import Array, Axis, Series
 
 
 def rises(columns: Mapping[str, Array]) -> list[Series]:
-    """Draw the rises of every case against ρ, with what gradient and Hessian expect beside them."""
+    """Draw the rises of every case against ρ, where there are several, and what g and H expect."""
     drawn = []
     for case in dict.fromkeys(columns["case"].tolist()):
         mine = {name: column[columns["case"] == case] for name, column in columns.items()}
@@ -18,10 +18,12 @@ def rises(columns: Mapping[str, Array]) -> list[Series]:
             "panel": str(case).capitalize(),
         }
         error = mine["error"]
+        if len(error) < 2:
+            continue
         drawn += [
             Series(
                 mine["rho"], (mine["expected_low"] + mine["expected_high"]) / 2, low=mine["expected_low"],
-                high=mine["expected_high"], kind="band", label="quadratic, from g and H", **shared,
+                high=mine["expected_high"], kind="band", label="quadratic", **shared,
             ),
             Series(
                 mine["rho"], mine["rise"], low=mine["rise"] - error, high=mine["rise"] + error, label="found",

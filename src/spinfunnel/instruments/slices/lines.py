@@ -12,7 +12,7 @@ from spinfunnel.maths.lanczos import Operator
 from spinfunnel.systems.protocols import System
 
 #: So many bytes of weights are evaluated together.
-TOGETHER = 1 << 26
+TOGETHER = 1 << 23
 #: What is shallower than this share of a line's range, or than rounding, is no basin.
 WIGGLE, ROUNDING = 0.01, 1e-5
 
@@ -23,12 +23,8 @@ def losses(system: System, w: Array, directions: Array, at: Array) -> Array:
     A loss that is not finite is NaN: a hole in the picture, never a number.
     """
     chunk = max(1, TOGETHER // (w.nbytes or 1))
-    found = np.concatenate(
-        [
-            system.energy((w + at[i : i + chunk] @ directions).astype(w.dtype))
-            for i in range(0, len(at), chunk)
-        ]
-    )
+    d, at = directions.astype(w.dtype), at.astype(w.dtype)
+    found = np.concatenate([system.energy(w + at[i : i + chunk] @ d) for i in range(0, len(at), chunk)])
     return np.where(np.isfinite(found), found, np.nan)
 
 
@@ -80,11 +76,10 @@ def line(
     """Evaluate the losses at `points`, an odd number, from w - reach d to w + reach d."""
     a = np.linspace(-reach, reach, points)
     a[points // 2] = 0.0
-    d = direction.astype(w.dtype)
-    product = np.asarray(hessian @ d, dtype=np.float64)
+    product = np.asarray(hessian @ direction.astype(w.dtype), dtype=np.float64)
     return Line(
-        name, float(np.linalg.norm(direction)), a, losses(system, w, d[None], a[:, None]),
-        None if held_out is None else losses(held_out, w, d[None], a[:, None]),
+        name, float(np.linalg.norm(direction)), a, losses(system, w, direction[None], a[:, None]),
+        None if held_out is None else losses(held_out, w, direction[None], a[:, None]),
         float(gradient @ direction), float(product @ direction),
     )  # fmt: skip
 

@@ -75,14 +75,13 @@ class Plane:
 
 def plane(system: System, w: Array, directions: Array, x: Array, y: Array, *, hessian: Operator) -> Plane:
     """Evaluate the losses on a grid, x (n,) and y (m,), and the curvature at w in two ways."""
-    d = directions.astype(w.dtype)
     grid = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
-    surface = losses(system, w, d, grid).reshape(len(y), len(x))
-    products = np.stack([np.asarray(hessian @ one, dtype=np.float64) for one in d])
-    curvature = products @ directions.T
+    surface = losses(system, w, directions, grid).reshape(len(y), len(x))
+    products = [np.asarray(hessian @ one.astype(w.dtype), dtype=np.float64) for one in directions]
+    curvature = np.stack(products) @ directions.T
     steps = np.array([x[1] - x[0], y[1] - y[0]])
     around = np.array([(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1)])
-    e = losses(system, w, d, around * steps).reshape(3, 3)
+    e = losses(system, w, directions, around * steps).reshape(3, 3)
     seen = np.empty((2, 2))
     seen[0, 0], seen[1, 1] = e[2, 1] - 2 * e[1, 1] + e[0, 1], e[1, 2] - 2 * e[1, 1] + e[1, 0]
     seen[0, 1] = seen[1, 0] = (e[2, 2] - e[2, 0] - e[0, 2] + e[0, 0]) / 4

@@ -7,11 +7,19 @@ from typing import Any
 
 import numpy as np
 
-from spinfunnel.core import Axis, Series
+from spinfunnel.core import Array, Axis, Series
 from spinfunnel.instruments.slices.lines import Line
 from spinfunnel.instruments.slices.planes import Path, Plane
 
-LOSS, DISTANCE = Axis("loss"), Axis("distance, in units of |w|")
+DISTANCE = Axis("distance, in units of |w|")
+#: Losses that differ by more than this factor, and are positive, are drawn on a logarithmic axis.
+DECADES = 30
+
+
+def _axes(losses: Array) -> tuple[Axis, Axis]:
+    """Give the axes of a line whose losses are these: a basin's floor is seen on a logarithmic one."""
+    low, high = np.nanmin(losses), np.nanmax(losses)
+    return DISTANCE, Axis("loss", "log" if low > 0 and high > DECADES * low else "linear")
 
 
 def random_lines(lines: Sequence[Line], weights: float) -> list[Series]:
@@ -20,17 +28,17 @@ def random_lines(lines: Sequence[Line], weights: float) -> list[Series]:
         return []
     a, loss = lines[0].a * lines[0].length / weights, np.array([one.loss for one in lines])
     expected = np.mean([one.quadratic for one in lines], axis=0)
-    shared: Any = {"axes": (DISTANCE, LOSS), "panel": "Along random directions"}
+    shared: Any = {"axes": _axes(loss), "panel": "Along random directions"}
     drawn = [
         Series(
             a, loss.mean(axis=0), low=loss.min(axis=0), high=loss.max(axis=0), kind="band",
-            label=f"{len(lines)} directions: mean, least, most", **shared,
+            label=f"{len(lines)}, least to most", **shared,
         ),
         Series(a, lines[0].loss, label="the first of them", **shared),
-        Series(a, expected, label="quadratic, from g and H", **shared),
+        Series(a, expected, label="quadratic", **shared),
     ]  # fmt: skip
     if lines[0].held_out is not None:
-        drawn.append(Series(a, lines[0].held_out, label="the first, held-out data", **shared))
+        drawn.append(Series(a, lines[0].held_out, label="the first, held out", **shared))
     return drawn
 
 
@@ -39,13 +47,13 @@ def sharpest_line(sharp: Line | None, beside: Line | None, weights: float) -> li
     if sharp is None:
         return []
     a = sharp.a * sharp.length / weights
-    shared: Any = {"axes": (DISTANCE, LOSS), "panel": "Along the sharpest direction"}
+    shared: Any = {"axes": _axes(sharp.loss), "panel": "Along the sharpest direction"}
     drawn = [
         Series(a, sharp.loss, label="sharpest direction", **shared),
-        Series(a, sharp.quadratic, label="quadratic, from g and H", **shared),
+        Series(a, sharp.quadratic, label="quadratic", **shared),
     ]
     if sharp.held_out is not None:
-        drawn.append(Series(a, sharp.held_out, label="sharpest, held-out data", **shared))
+        drawn.append(Series(a, sharp.held_out, label="sharpest, held out", **shared))
     if beside is not None:
         a = beside.a * beside.length / weights
         drawn.append(Series(a, beside.loss, label="a random direction", **shared))
@@ -58,11 +66,11 @@ def surface(seen: Plane | None, path: Path | None, loss: float, weights: float) 
         return []
     if path is None:
         unit = float(np.linalg.norm(seen.directions[0])) / weights
-        axes = (Axis("first direction, |w|"), Axis("second, |w|"), LOSS)
+        axes = (Axis("first direction, |w|"), Axis("second, |w|"), Axis("loss"))
         panel = "Plane of two random directions"
     else:
         unit, (one, two) = 1 / weights, path.kept
-        axes = (Axis(f"first ({one:.0%}), |w|"), Axis(f"second ({two:.0%}), |w|"), LOSS)
+        axes = (Axis(f"first ({one:.0%}), |w|"), Axis(f"second ({two:.0%}), |w|"), Axis("loss"))
         panel = "Plane of the training path"
     here = np.zeros(1)
     drawn = [
