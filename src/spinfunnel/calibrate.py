@@ -26,10 +26,11 @@ def calibrations() -> dict[str, tuple[Calibration, ...]]:
     """Give all calibrations by what exports them: modules of maths, systems and dynamics, and instruments."""
     found: dict[str, tuple[Calibration, ...]] = {}
     for floor in ("maths", "systems", "dynamics"):
-        for module in pkgutil.iter_modules(import_module(f"spinfunnel.{floor}").__path__):
-            exported = getattr(import_module(f"spinfunnel.{floor}.{module.name}"), "calibrations", ())
-            if exported:  # what a floor's own file `calibration` has is the floor's
-                name = module.name.removesuffix("calibration").rstrip("_")
+        path = f"spinfunnel.{floor}."
+        for module in pkgutil.walk_packages(import_module(path[:-1]).__path__, path):
+            exported = getattr(import_module(module.name), "calibrations", ())
+            if exported:  # what a floor's, or a package's, own file `calibration` has is its own
+                name = module.name.removeprefix(path).removesuffix("calibration").rstrip("_.")
                 found[name or floor] = tuple(exported)
     found.update({name: own for name in NAMES if (own := instrument(name).calibrations)})
     return found
