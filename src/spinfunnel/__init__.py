@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     )
     from spinfunnel.record import Recorder
     from spinfunnel.report import Report
-    from spinfunnel.run import diagnose
+    from spinfunnel.run import compare, diagnose
     from spinfunnel.subject import Subject, subject_of
 
 __version__ = "0.1.0"
@@ -48,6 +48,7 @@ __all__ = [
     "UnsafeFile",
     "Verdict",
     "__version__",
+    "compare",
     "diagnose",
     "subject_of",
 ]
@@ -56,6 +57,7 @@ _HOMES = {
     "Recorder": "spinfunnel.record",
     "Report": "spinfunnel.report",
     "Subject": "spinfunnel.subject",
+    "compare": "spinfunnel.run",
     "diagnose": "spinfunnel.run",
     "subject_of": "spinfunnel.subject",
 }

@@ -336,6 +336,20 @@ def diagnose(
     )
 
 
+def compare(task: Any, other: Any, **options: Any) -> Report:
+    """Look at a task's model beside a second one of the same architecture: `diagnose(task, other=other)`.
+
+    Args:
+        task: a `Subject` with losses and data, or the path of a task, `FILE.py` or `FILE.py:name`.
+        other: the second model: a path, a `torch.nn.Module`, a mapping of arrays, or another task.
+        options: those of `diagnose`.
+
+    Raises:
+        BadInput: if either cannot be read, or the two differ in architecture.
+    """
+    return diagnose(task, other=other, **options)
+
+
 def carry_out(
     plan: Plan,
     *,

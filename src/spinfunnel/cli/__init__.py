@@ -1,4 +1,4 @@
-"""The command line: `spinfunnel new | diagnose | list | explain | anneal | calibrate | demo`.
+"""The command line: `spinfunnel new | diagnose | compare | list | explain | anneal | calibrate | demo`.
 
 Exit codes: 0 it ran; 1 `--fail-on` was met, or a calibration row failed; 2 it could not run; 130 interrupted.
 """
@@ -14,6 +14,7 @@ import typer
 from spinfunnel import __version__
 from spinfunnel.cli.annealing import anneal
 from spinfunnel.cli.calibrating import calibrate
+from spinfunnel.cli.comparing import compare
 from spinfunnel.cli.demo import demo
 from spinfunnel.cli.diagnosing import diagnose
 from spinfunnel.cli.listing import explain, list_
@@ -66,5 +67,5 @@ def options(
 
 app.command()(diagnose)
 app.command("list")(list_)
-for command in (new, explain, anneal, calibrate, demo):
+for command in (compare, new, explain, anneal, calibrate, demo):
     app.command()(command)

@@ -44,8 +44,18 @@ class Bands:
     highest: Array
 
 
-def elastic_bands(system: Smooth, a: Array, b: Array, *, images: int = 16, iterations: int = 200) -> Bands:
+def elastic_bands(
+    system: Smooth,
+    a: Array,
+    b: Array,
+    *,
+    images: int = 16,
+    iterations: int = 200,
+    start: Array | None = None,
+) -> Bands:
     """Relax bands from the minima a to b (P, *shape), each of `images` with its ends, from straight ones.
+
+    With `start` (P, K, *shape) they begin as bands of K images that are there already, between a and b.
 
     In the second half of the iterations, the highest image climbs. Sources of the way down: Bitzek, Koskinen,
     Gaehler, Moseler & Gumbsch, Phys. Rev. Lett. 97 (2006) 170201; of the direction along a band and of
@@ -66,7 +76,8 @@ def elastic_bands(system: Smooth, a: Array, b: Array, *, images: int = 16, itera
         raise BadInput(f"a band has 3 images or more, not {images}")
     whole(iterations=iterations)
     flat, shares = (len(a), 1, -1), np.linspace(0, 1, images)[:, None]
-    x = _settled(system, (1 - shares) * a.reshape(flat) + shares * b.reshape(flat))
+    straight = (1 - shares) * a.reshape(flat) + shares * b.reshape(flat)
+    x = _settled(system, straight if start is None else start.reshape(*start.shape[:2], -1).copy())
     energies, slopes = _looked_at(system, x)
     spacing = np.linalg.norm(np.diff(x, axis=1), axis=2).mean(axis=1)
     curvature = np.maximum(_largest_curvature(system, a), _largest_curvature(system, b))

@@ -1,0 +1,80 @@
+"""Small networks with units that may change places, and a wide one trained twice."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from spinfunnel.core import Array, seeds
+from spinfunnel.networks.batch_statistics import renormalised
+from spinfunnel.systems.network_loss import NetworkLoss
+
+#: Units of each small network that may change places: hidden units; channels; and of attention the stream,
+#: heads as wholes, and the hidden units of the block.
+UNITS = {"MLP": 16 + 12, "convolutions and BatchNorm": 8 + 6, "attention": 16 + 4 + 32}
+#: How the wide network is trained.
+WIDTH, EPOCHS, BATCHES, RATE = 256, 40, 28, 1e-3
+
+
+def small(seed: int) -> dict[str, NetworkLoss]:
+    """Give untrained networks on random data, in double precision, by the names in `UNITS`."""
+    import torch
+    from torch import nn
+
+    class Attention(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.embed, self.read = nn.Embedding(9, 16), nn.Linear(16, 3)
+            self.block = nn.TransformerEncoderLayer(16, 4, 32, dropout=0.0, batch_first=True)
+
+        def forward(self, x: Any) -> Any:
+            return self.read(self.block(self.embed(x)).mean(1))
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seeds(seed, "small") % 2**63)
+        mlp = nn.Sequential(nn.Linear(5, 16), nn.ReLU(), nn.Linear(16, 12), nn.Tanh(), nn.Linear(12, 3))
+        convolutions = nn.Sequential(
+            nn.Conv2d(2, 8, 3), nn.BatchNorm2d(8), nn.ReLU(),
+            nn.Conv2d(8, 6, 3), nn.BatchNorm2d(6), nn.ReLU(), nn.Flatten(), nn.Linear(24, 3),
+        )  # fmt: skip
+        made = {
+            "MLP": (mlp, torch.randn(64, 5)),
+            "convolutions and BatchNorm": (convolutions, torch.randn(64, 2, 6, 6)),
+            "attention": (Attention(), torch.randint(9, (64, 5))),
+        }
+        labels = torch.randint(3, (64,))
+    return {
+        name: renormalised(NetworkLoss(model, _entropy, [(inputs, labels)], dtype="float64"))
+        for name, (model, inputs) in made.items()
+    }
+
+
+def digits_twice(seed: int) -> tuple[NetworkLoss, Array]:
+    """Train a 64-256-256-10 ReLU network on digits from two seeds; give the first's loss, and the second."""
+    import torch
+    from sklearn.datasets import load_digits
+    from torch import nn
+
+    digits = load_digits()
+    images, labels = torch.tensor(digits.data / 16, dtype=torch.float32), torch.tensor(digits.target)
+
+    def trained(which: int) -> Any:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seeds(seed, "training", which) % 2**63)
+            hidden = [nn.Linear(64, WIDTH), nn.ReLU(), nn.Linear(WIDTH, WIDTH), nn.ReLU()]
+            model = nn.Sequential(*hidden, nn.Linear(WIDTH, 10))
+            optimiser = torch.optim.Adam(model.parameters(), lr=RATE)
+            for _ in range(EPOCHS):
+                for some in torch.randperm(len(labels)).tensor_split(BATCHES):
+                    optimiser.zero_grad()
+                    _entropy(model, (images[some], labels[some])).mean().backward()
+                    optimiser.step()
+        return model
+
+    system = NetworkLoss(trained(0), _entropy, [(images, labels)])
+    return system, system.flat({name: p.detach().numpy() for name, p in trained(1).named_parameters()})
+
+
+def _entropy(model: Any, batch: Any) -> Any:
+    from torch.nn.functional import cross_entropy
+
+    return cross_entropy(model(batch[0]), batch[1], reduction="none")
