@@ -44,7 +44,7 @@ def walk(tmp_path_factory):
     )
 
 
-@pytest.mark.parametrize("name", ["called what they are", "exponents", "levelling off"])
+@pytest.mark.parametrize("name", ["called what they are", "exponents", "ageing", "levelling off"])
 def test_the_calibrations_hold(name):
     (one,) = (c for c in instrument.calibrations if c.name == name)
     rows = list(one.run(1))

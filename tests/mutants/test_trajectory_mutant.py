@@ -62,6 +62,13 @@ def test_a_wrong_last_half_is_noticed(monkeypatch, old, new):
     assert red("called what they are")
 
 
+def test_ageing_over_waiting_times_of_other_lengths_is_noticed(monkeypatch):
+    rewritten(
+        monkeypatch, measuring, "moved", "self.distances[quarter, 2 * quarter]", "self.distances[0, quarter]"
+    )
+    assert len(red("ageing")) == 1
+
+
 def test_a_level_taken_from_the_noise_is_noticed(monkeypatch):
     rewritten(monkeypatch, measuring, "levelled", "end + LEFT * (float(losses[0]) - end)", "end")
     assert red("levelling off")

@@ -154,7 +154,7 @@ class Recorder:
         else:
             self._warn("weights are not finite, and not kept", step)
         if self._window is not None and self._window.steps >= WINDOW:
-            line["gradients"] = self._window.close()
+            line["gradients"] = self._window.close(self._trained)
         try:
             with (self.folder / INDEX).open("a") as file:
                 file.write("\n" + json.dumps(line))
@@ -238,36 +238,41 @@ class _Window:
     def __init__(self) -> None:
         self.steps = 0
         self._sums: dict[str, tuple[Any, Any, Any]] = {}
-        self._last: dict[str, Any] = {}
 
     def add(self, parameters: Mapping[str, Any]) -> None:
         self.steps += 1
-        self._last = {name: p.grad for name, p in parameters.items() if p.grad is not None}
-        for name, grad in self._last.items():
-            grad = (grad.to_dense() if grad.is_sparse else grad).detach().float()
-            square = (grad * grad).sum()
+        for name, parameter in parameters.items():
+            if parameter.grad is None:
+                continue
+            grad = _dense(parameter.grad)
+            square = grad.reshape(-1).dot(grad.reshape(-1))
             finite = square.isfinite()
             if name not in self._sums:
                 self._sums[name] = grad.new_zeros(grad.shape), square.new_zeros(()), finite.long() * 0
             total, squares, count = self._sums[name]  # tensors, which are added to in place
-            total += grad.where(finite, 0.0)
+            total += grad if grad.is_cpu and finite else grad.where(finite, 0.0)
             squares += square.where(finite, 0.0)
             count += finite
 
-    def close(self) -> dict[str, list[float | None]]:
+    def close(self, parameters: Mapping[str, Any]) -> dict[str, list[float | None]]:
         """Give mean and variance over the elements of the last gradient; of all, the length of the mean.
 
         And the root of their total variance over steps, and how many steps there are.
         """
         rows = {}
         for name, (total, squares, count) in self._sums.items():
-            n, last = int(count), self._last[name].float() if name in self._last else total * math.nan
+            n, last = int(count), parameters[name].grad
+            last = total * math.nan if last is None else _dense(last)
             mean = float((total * total).sum()) / n**2 if n else math.nan
             spread = (float(squares) / n - mean) * n / (n - 1) if n > 1 else math.nan
             values = (last.mean(), last.var(correction=0), math.sqrt(mean), math.sqrt(max(spread, 0.0)))
             rows[name] = [*map(_finite, values), n]
         self.steps, self._sums = 0, {}
         return rows
+
+
+def _dense(grad: Any) -> Any:
+    return (grad.to_dense() if grad.is_sparse else grad).detach().float()
 
 
 def _bare(model: Any) -> Any:

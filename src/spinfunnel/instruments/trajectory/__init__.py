@@ -104,6 +104,10 @@ def _numbers(found: Moved) -> dict[str, Number]:
         EXCESS[1]: found.excess,
         "share of the second component": Number(float(found.shares[1]), kind="exact"),
     }
+    if math.isfinite(found.ageing):
+        numbers["squared displacement of the last quarter over the second"] = Number(
+            found.ageing, kind="exact"
+        )
     for name, exponent in (("from the start", found.early), ("in the last half", found.late)):
         if exponent is not None:
             numbers[f"exponent {name}"] = exponent

@@ -112,6 +112,28 @@ def _components(seed: int) -> Iterator[CalibrationRow]:
     )  # fmt: skip
 
 
+def _ages(seed: int) -> Iterator[CalibrationRow]:
+    """What is at rest, or walks, does not age; a walk whose steps become shorter does, by as much."""
+    times, cooling = np.arange(101.0), 0.98 ** np.arange(101.0)
+    walks: tuple[tuple[str, Callable[[int], Array], float], ...] = (
+        ("random walk", lambda i: brownian(101, 2000, i), 1.0),
+        ("Ornstein-Uhlenbeck walk at rest", lambda i: brownian(101, 2000, i, hold=0.3), 1.0),
+        ("walk, its steps shorter by 2 % each", lambda i: _shrinking(cooling, i), 0.98**100),
+    )
+    for name, walk, exact in walks:
+        found = [moved(inner_products(walk(seeds(seed, name, i))), times, 2, seed).ageing for i in range(12)]
+        yield CalibrationRow.measured(
+            "trajectory", name, "squared displacement of the last quarter over the second", exact=exact,
+            value=float(np.mean(found)), error=float(np.std(found, ddof=1) / math.sqrt(len(found))),
+            cap=0.03 * exact,
+        )  # fmt: skip
+
+
+def _shrinking(sizes: Array, seed: int) -> Array:
+    steps = np.diff(brownian(len(sizes) + 1, 2000, seed), axis=0)
+    return np.asarray((steps * sizes[:, None]).cumsum(axis=0))
+
+
 def _loss(seed: int) -> Iterator[CalibrationRow]:
     """A loss e^{-t/10} has 5 % of its fall left at t = 10 ln 20 = 29.96; noise shifts that by little."""
     noise = np.random.default_rng(seeds(seed, "loss")).standard_normal(200)
@@ -127,5 +149,6 @@ calibrations = (
     Calibration("called what they are", "by construction", _called),
     Calibration("exponents", "1/2 and 1", _exponents),
     Calibration("components", "exact at every T; Antognini, Sohl-Dickstein (2018)", _components, "normal"),
+    Calibration("ageing", "by construction", _ages),
     Calibration("levelling off", "by construction", _loss),
 )

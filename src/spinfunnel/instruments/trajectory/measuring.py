@@ -113,6 +113,13 @@ class Moved:
         return np.diagonal(cosines(self.products), 1)
 
     @property
+    def ageing(self) -> float:
+        """Squared displacement of the last quarter over that of the second: 1 if nothing slows down."""
+        quarter = (len(self.times) - 1) // 4
+        early, late = self.distances[quarter, 2 * quarter], self.distances[-1 - quarter, -1]
+        return float(late / early) if early > 0 else math.nan
+
+    @property
     def excess(self) -> Number:
         """Share of the first component beyond that of a drift and a walk with the same steps."""
         return Number(float(self.shares[0] - self.drifting.mean[0]), error=float(self.drifting.error[0]))
