@@ -26,6 +26,7 @@ NAMES: tuple[str, ...] = (
     "overlaps",
     "density_of_states",
     "folding",
+    "curvature",
     "criticality",
     "slices",
     "sharpness",

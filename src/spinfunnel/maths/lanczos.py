@@ -278,7 +278,7 @@ class Eigenpairs:
     Attributes:
         values: (k,) descending; the last `bottom` of them are the lowest of all.
         vectors: (k, n), of the operator's library.
-        residuals: (k,), |A v - λ v|: an eigenvalue lies within that of each value.
+        residuals: (k,), |A v - λ v|, with rounding: an eigenvalue lies within that of each value.
         converged: (k,), whether the residual is as small as was asked for.
         products: products with the operator that were made.
     """
@@ -364,8 +364,9 @@ def _ends(
     values, turned = krylov.ritz()
     places = _places(krylov.size, count, bottom)
     values, turned = values[places], turned[:, places]
-    residuals = np.hypot(np.abs(turned[-1]) * (0.0 if krylov.closed else krylov.coupling), lost)
-    small = np.maximum(tolerance * np.maximum(np.abs(values), FLOOR * krylov.norm), krylov.rounding)
+    left = np.hypot(np.abs(turned[-1]) * (0.0 if krylov.closed else krylov.coupling), lost)
+    residuals = np.hypot(left, krylov.rounding)
+    small = np.maximum(tolerance * np.maximum(np.abs(values), FLOOR * krylov.norm), 2 * krylov.rounding)
     return Eigenpairs(values, turned, residuals, residuals <= small, made), places
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -42,6 +42,56 @@ def trace(operator: Operator, *, products: int = 30, seed: int = 0) -> Number:
     return min(found, key=lambda number: number.error if number.error is not None else math.inf)
 
 
+def traces_of_blocks(
+    operator: Operator, ends: Array, *, products: int = 12, seed: int = 0
+) -> tuple[Array, Array]:
+    """Estimate the traces of all diagonal blocks from the same products; give them and errors, (blocks,).
+
+    Block b has the rows from the end of the block before it to ends[b].
+
+    >>> values, errors = traces_of_blocks(np.diag([1.0, 2.0, 3.0]), np.array([2, 3]), products=3)
+    >>> values.round(9), errors.round(9)
+    (array([3., 3.]), array([0., 0.]))
+
+    Raises:
+        BadInput: with fewer than 2 products of an operator that has more rows.
+    """
+    n, starts = operator.shape[0], np.append(0, ends[:-1])
+    if products >= n:
+        exact = as_numpy(operator @ vectors(operator, np.eye(n))).diagonal()
+        return np.add.reduceat(exact, starts), np.zeros(len(ends))
+    sums = np.add.reduceat(as_numpy(math.prod(_multiplied(operator, products, seed))), starts, axis=0)
+    return sums.mean(axis=1), sums.std(axis=1, ddof=1) / math.sqrt(products)
+
+
+@dataclass(frozen=True)
+class Deflated:
+    """An operator less Σ λ v v^T of some vectors v (k, n): of eigenpairs, what they leave over."""
+
+    operator: Operator
+    values: Array
+    vectors: Any
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Rows and columns, (n, n)."""
+        return self.operator.shape
+
+    @property
+    def dtype(self) -> Any:
+        """The operator's."""
+        return getattr(self.operator, "dtype", np.dtype(np.float64))
+
+    @property
+    def device(self) -> Any:
+        """The operator's."""
+        return getattr(self.operator, "device", None)
+
+    def __matmul__(self, v: Any) -> Any:
+        weights = vectors(self, np.diag(self.values))
+        return self.operator @ v - self.vectors.T @ (weights @ (self.vectors @ v))
+
+
 def hutchinson(operator: Operator, *, products: int = 30, seed: int = 0) -> Number:
     """Estimate the trace by the mean of n v·Av over vectors on the unit sphere, one product each.
 
@@ -66,8 +116,9 @@ def _multiplied(operator: Operator, count: int, seed: int) -> tuple[Any, Any]:
     n = operator.shape[0]
     if count < 2 or count > n:
         raise BadInput(f"{count} vectors for the trace of {n} x {n}: take 2 or more, and at most {n}")
-    drawn = np.random.default_rng(seeds(seed, "trace")).standard_normal((count, n)).T
-    omega = vectors(operator, drawn * math.sqrt(n) / np.linalg.norm(drawn, axis=0))
+    drawn = np.random.default_rng(seeds(seed, "trace")).standard_normal((count, n))
+    drawn *= math.sqrt(n) / np.linalg.norm(drawn, axis=1, keepdims=True)
+    omega = vectors(operator, drawn.T)
     return omega, operator @ omega
 
 
