@@ -109,7 +109,6 @@ def test_a_network_has_a_basin_and_a_verdict(subject):
     verdict = judge(finding)
     assert (verdict.outcome, verdict.label) == ("info", "basin")
     assert "not the sharpest" in verdict.sentence
-    assert finding.numbers == looked_at(subject).numbers
     panels = {one.panel for one in finding.series}
     assert panels == {
         "Along random directions", "Along the sharpest direction", "Plane of two random directions",
@@ -174,6 +173,7 @@ def test_without_time_the_plane_is_left_out_and_said(subject):
     assert "a plane would take longer" in finding.doubts[0]
     assert not any(one.kind == "surface" for one in finding.series)
     assert len(finding.table("lines")) == LEAST.draws + 1
+    assert finding.numbers == measure(subject, findings={}, seed=1, budget=0.0).numbers
 
 
 def test_second_basins_are_rough():

@@ -117,7 +117,7 @@ def look(
         rise = worst_case(system, w, scale, radius, radius * starts)
         rows.append({
             "case": f"worst case, {kind}", "rho": radius, "rise": rise, "error": 0.0, "expected_low": low,
-            "expected_high": high,
+            "expected_high": high, "off": rise - min(max(rise, low), high), "off_error": 0.0,
         })  # fmt: skip
     radius = RADII[kind]
     on_subsets = [
@@ -182,10 +182,8 @@ def _doubts(rows: Sequence[Row], size: Size, allowed: float, system: NetworkLoss
 
 def _off(row: Row) -> bool:
     """Tell whether a rise is another one than a quadratic expects."""
-    low, high = row["expected_low"], row["expected_high"]
-    if "off" in row:
-        return bool(abs(row["off"]) > max(3 * row["off_error"], OFF * abs(low + high) / 2))
-    return bool(np.isfinite(row["rise"])) and not (1 - OFF) * low <= row["rise"] <= (1 + OFF) * high
+    expected = (row["expected_low"] + row["expected_high"]) / 2
+    return bool(abs(row["off"]) > max(3 * row["off_error"], OFF * abs(expected)))
 
 
 def judge(finding: Finding) -> Verdict:
