@@ -68,7 +68,7 @@ def folding_temperature(system: System, native: float) -> float:
 
 def _spins(seed: int) -> Iterable[CalibrationRow]:
     yield from counted("ising2d", 4, 1000, 0.1, seeds(seed, "ising2d"))
-    yield from counted("sk", 14, 1000, 0.1, seeds(seed, "sk"))
+    yield from counted("sk", 14, 1000, 0.1, seeds(seed, "sk"), sets=16)
 
 
 def _native(go: tuple[int, int, int], rem: tuple[int, int, int], seed: int) -> Iterable[CalibrationRow]:
@@ -83,7 +83,7 @@ def _native(go: tuple[int, int, int], rem: tuple[int, int, int], seed: int) -> I
 ALL = "all states"
 calibrations = (
     Calibration("spins", ALL, _spins),
-    Calibration("native states", ALL, lambda seed: _native((12, 600, 5), (8, 2000, 5), seed)),
+    Calibration("native states", ALL, lambda seed: _native((12, 600, 5), (8, 2000, 8), seed)),
     Calibration(
         "larger native states", ALL, lambda seed: _native((14, 1500, 8), (10, 8000, 8), seed), "normal"
     ),
