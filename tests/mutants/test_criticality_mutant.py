@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 
 from spinfunnel.core import SpinfunnelError
-from spinfunnel.dynamics import saddles
-from spinfunnel.instruments.criticality import calibration, measuring
+from spinfunnel.dynamics import low_gradient, saddles
+from spinfunnel.instruments.criticality import calibration, measuring, networks
 from spinfunnel.systems.lennard_jones import LennardJones
 from spinfunnel.systems.sphere import Sphere
 
-CALIBRATIONS = {one.name: one for one in (*saddles.calibrations, *calibration.calibrations)}
+CALIBRATIONS = {
+    one.name: one for one in (*saddles.calibrations, *low_gradient.calibrations, *calibration.calibrations)
+}
 
 
 def red(name):
@@ -80,3 +82,63 @@ def test_points_that_did_not_converge_are_taken(monkeypatch):
 
     monkeypatch.setattr(measuring, "climb", credulous)
     assert red("Mueller-Brown")
+
+
+def rewritten(monkeypatch, module, name, old, new, *users):
+    source = inspect.getsource(getattr(module, name))
+    assert source.count(old) == 1
+    names = dict(vars(module))
+    exec(compile(source.replace(old, new), "mutant", "exec", dont_inherit=True), names)
+    for user in (module, *users):
+        monkeypatch.setattr(user, name, names[name])
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("lambda h: h < -band", "lambda h: h > band"),  # the wrong sign
+        pytest.param("lambda h: h < -band", "lambda h: h < band", marks=pytest.mark.slow),  # counts flat ones
+        pytest.param(
+            "(matrix + matrix.T) / 2", "matrix + matrix.T - np.diag(np.diag(matrix))", marks=pytest.mark.slow
+        ),
+    ],
+)
+def test_the_index_of_networks_is_counted_wrongly(monkeypatch, old, new):
+    pytest.importorskip("torch")
+    rewritten(monkeypatch, networks, "spectrum", old, new, calibration)
+    assert "index less the known, largest" in red("linear networks")
+
+
+def test_the_index_by_probes_has_the_wrong_sign(monkeypatch):
+    rewritten(monkeypatch, networks, "spectrum", "lambda h: h < -band", "lambda h: h > band", calibration)
+    assert len(red("index by probes")) == 2  # at the middle eigenvector half are negative
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "calibrated"),
+    [
+        (
+            "newton_mr",
+            "step += cosine * left * direction",
+            "step -= cosine * left * direction",
+            "least residuals",
+        ),
+        (
+            "newton_mr",
+            "epsilon, sine * beta, -cosine * beta",
+            "epsilon, sine * beta, cosine * beta",
+            "least residuals",
+        ),
+        ("newton_mr", "- far * last", "", "least residuals"),
+        ("_search", "if steep <= tolerance:", "if steep <= 1e9 * tolerance:", "low gradients on a surface"),
+        (
+            "_search",
+            'end = "stalled"\n            break',
+            'end = "stationary"\n            break',
+            "low gradients on a surface",
+        ),
+    ],
+)
+def test_a_search_for_low_gradients_that_is_wrong(monkeypatch, name, old, new, calibrated):
+    rewritten(monkeypatch, low_gradient, name, old, new)
+    assert red(calibrated)

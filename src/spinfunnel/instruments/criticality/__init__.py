@@ -1,4 +1,4 @@
-"""How many directions lead down from stationary points, and does their number grow with the energy?"""
+"""How many directions lead down from stationary points, does their number grow with energy or loss?"""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from spinfunnel.core import Effort, Finding, Instrument, Number, Table, Verdict, seeds
 from spinfunnel.dynamics.saddles import FLAT
+from spinfunnel.instruments.criticality import of_networks
 from spinfunnel.instruments.criticality.calibration import calibrations
 from spinfunnel.instruments.criticality.measuring import (
     Points,
@@ -20,6 +21,7 @@ from spinfunnel.instruments.criticality.measuring import (
 )
 from spinfunnel.instruments.criticality.series import order, relation, spectra
 from spinfunnel.subject import Subject
+from spinfunnel.systems.network_loss import NetworkLoss
 from spinfunnel.systems.protocols import Smooth
 
 #: Doubts: a smaller share of searches converged; a larger share of the points has other zero modes than most;
@@ -39,6 +41,8 @@ def measure(
 ) -> Finding:
     """Climb to stationary points, tell them apart, and relate their index to their energy."""
     system = subject.system
+    if isinstance(system, NetworkLoss):
+        return of_networks.measure(subject, seed, budget)
     assert isinstance(system, Smooth)
     points = stationary(system, seeds(seed, "climb"))
     numbers = {
@@ -108,6 +112,8 @@ def _doubts(points: Points) -> tuple[str, ...]:
 
 def judge(finding: Finding) -> Verdict:
     """Say how index and energy go together, and where the index goes to zero."""
+    if of_networks.TABLE in finding.tables:
+        return of_networks.judge(finding)
     numbers = finding.numbers
     tried = f"of {numbers['searches']} searches ({numbers['share that converged']} converged)"
     if "zero modes" not in numbers:
@@ -138,23 +144,28 @@ def judge(finding: Finding) -> Verdict:
 
 def cost(subject: Subject, effort: Effort) -> float:
     """Estimate CPU seconds: searches of about 60 steps, each a Hessian and its eigenvectors."""
+    if isinstance(subject.system, NetworkLoss):
+        return of_networks.cost(subject, effort)
     assert subject.system is not None
     n = math.prod(subject.system.shape)
-    return 1.0 + searches(n) * 60 * (2e-4 + 4e-9 * min(n, 1000) ** 3)
+    return float(1.0 + searches(n) * 60 * (2e-4 + 4e-9 * min(n, 1000) ** 3))
 
 
 instrument = Instrument(
     name="criticality",
     question="landscape",
-    needs=frozenset({"system", "gradient"}),
+    needs=frozenset({"gradient"}),
     measure=measure,
     judge=judge,
     cost=cost,
     source="Index and energy: Cavagna, Giardina, Parisi, J. Phys. A 34 (2001) 5317; Broderix, Bhattacharya, "
     "Cavagna, Zippelius, Giardina, Phys. Rev. Lett. 85 (2000) 5360. Searches: Cerjan, Miller, J. Chem. Phys. "
-    "75 (1981) 2800; Yin, Zhang, Zhang, SIAM J. Sci. Comput. 41 (2019) A3576.",
+    "75 (1981) 2800; Yin, Zhang, Zhang, SIAM J. Sci. Comput. 41 (2019) A3576. Of networks: Dauphin et al., "
+    "NeurIPS 27 (2014), arXiv 1406.2572; Choromanska et al., AISTATS 2015, arXiv 1412.0233; Newton-MR: "
+    "Roosta, Liu, Xu, Mahoney, arXiv 1810.00303.",
     what="Stationary points of the energy, of index 0 (minima) up to a quarter of all directions: their "
-    "energies, how many directions lead down from each, and the spectrum of the Hessian there.",
+    "energies, how many directions lead down from each, and the spectrum of the Hessian there. Of a network, "
+    "points of low gradient, whatever their index, by searches from the way of training.",
     why="In mean-field glasses the index tells the energy: above a threshold there are saddles, below it "
     "minima, and where the index goes to zero descents get stuck.",
     judged="Measured (info): whether index and energy go together (Spearman, 1 %), and, of "
@@ -163,6 +174,14 @@ instrument = Instrument(
     "a minimum below a random state, and the energy at which it ends is what is measured; so the points are "
     "not a fair sample of all. Unsure if less than half of the searches end where the gradient is below "
     "1e-8, if more than a tenth of the points have other zero modes than most, if most directions are flat, "
-    "or if all points have one index. Eigenvalues below 1e-8 of the largest are zero: found, not assumed.",
+    "or if all points have one index. Eigenvalues below 1e-8 of the largest are zero: found, not assumed. "
+    "Of a network: the index is the share of all eigenvalues below minus a hundredth of the largest, seen by "
+    "probes; a point counts if, straight down the gradient, for as far as the trained weights are long, the "
+    "loss would change by less than half a percent of its range between untrained and trained. Searches that "
+    "shorten the gradient can stall where it is not zero (Griewank, Osborne 1983; literature: the rule with "
+    "networks, Frye et al. 2021); these are drawn, not counted. The null are searches from permuted weights. "
+    "A loss that only ever larger weights bring to zero has no minimum: its lowest points lie on the way "
+    "there. Unsure if less than half of the searches, or fewer than six, end at a stationary point, or if "
+    "all these have much the same loss.",
     calibrations=calibrations,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import math
 from collections.abc import Iterator
 
@@ -9,6 +10,8 @@ import numpy as np
 
 from spinfunnel.core import Calibration, CalibrationRow, seeds
 from spinfunnel.instruments.criticality.measuring import correlation, stationary, threshold
+from spinfunnel.instruments.criticality.networks import BAND, low_points, spectrum
+from spinfunnel.networks.solved import deep_linear, deep_linear_saddles
 from spinfunnel.systems.complexity import index_share
 from spinfunnel.systems.complexity import threshold as edge
 from spinfunnel.systems.lennard_jones import lj
@@ -70,10 +73,56 @@ def _of_clusters(seed: int) -> Iterator[CalibrationRow]:
     yield _row("LJ13", "Spearman's ρ of index and energy", found[0] if found else 0.0, 1, 0.25)
 
 
+def _of_linear_networks(seed: int) -> Iterator[CalibrationRow]:
+    """Search in networks of which every stationary point is known: it learns some values, and not others."""
+    if importlib.util.find_spec("torch") is None:
+        return
+    for values, hidden, count in (([1.0], 1, 8), ([3.0, 2.0, 1.0], 3, 20)):
+        system, name = deep_linear(np.array(values), hidden), f"linear network, values {values}"
+        known = deep_linear_saddles(np.array(values), hidden)
+        rng = np.random.default_rng(seeds(seed, "linear", hidden))
+        x = rng.normal(size=(count, system.size)) * rng.uniform(0.1, 1.5, (count, 1))
+        points = low_points(system, x, tolerance=1e-7, products=400, steps=20, probes=2, seed=seed)
+        there = points.ends.converged
+        yield CalibrationRow.rate(
+            "criticality", name, "searches that converged", k=int(there.sum()), n=count, at_least=0.2
+        )
+        found = list(zip(points.ends.energies[there], points.share[there] * system.size, strict=True))
+        energies = np.array([energy for energy, _ in known])
+        nearest = [known[int(np.abs(energies - energy).argmin())] for energy, _ in found]
+        pairs = list(zip(found, nearest, strict=True))
+        off = max((abs(a[0] - b[0]) for a, b in pairs), default=math.inf)
+        yield _row(name, "energy less the nearest that is known, largest", off, 0, 1e-6)
+        off = max((abs(a[1] - b[1]) for a, b in pairs), default=math.inf)
+        yield _row(name, "index less the known, largest", off, 0, 1e-9)
+        yield CalibrationRow.rate(
+            "criticality", name, "kinds of points met", k=len(set(nearest)), n=len(known), at_least=0.35
+        )
+
+
+def _of_many_directions(seed: int) -> Iterator[CalibrationRow]:
+    """See the index by probes at eigenvectors of two-spin couplings, where it is known, on the sphere.
+
+    The tolerance is the weight of one node of the 40 by which a probe sees a spectrum without gaps.
+    """
+    n, steps = 400, 40
+    glass = spherical_pspin(n, seeds(seed, "many"), p=2)
+    levels, vectors = np.linalg.eigh(glass.couplings)
+    for k in (40, 120, 200):
+        w = vectors[:, k] * math.sqrt(n)
+        share = spectrum(glass, w, steps=steps, probes=24, seed=seeds(seed, k))[0]
+        apart = levels - levels[k]
+        known = float((apart < -BAND * np.abs(apart).max()).mean())
+        quantity = f"index share of eigenvector {k}, by probes"
+        yield _row(f"spherical p-spin, p 2, N {n}", quantity, share, known, 1 / steps)
+
+
 SEMICIRCLE = "semicircle: Auffinger, Ben Arous, Cerny (2013)"
 calibrations = (
     Calibration("p-spin saddles", SEMICIRCLE, lambda seed: _of_glasses(seed, 40)),
     Calibration("p-spin saddles, larger", SEMICIRCLE, lambda seed: _of_glasses(seed, 100), "normal"),
     Calibration("Mueller-Brown", "Newton's method from a grid (systems.surfaces)", _of_surfaces),
     Calibration("clusters", "translations and rotations", _of_clusters),
+    Calibration("linear networks", "subsets of the singular values (networks.solved)", _of_linear_networks),
+    Calibration("index by probes", "rank of the eigenvalue", _of_many_directions),
 )

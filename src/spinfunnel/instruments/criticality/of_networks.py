@@ -1,0 +1,194 @@
+"""Of a network: the finding and the verdict of its low-gradient points."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from spinfunnel.core import Array, Axis, Effort, Finding, Number, Series, Table, Verdict, seeds, significant
+from spinfunnel.instruments.criticality.networks import (
+    SPINS,
+    LowPoints,
+    low_points,
+    of_the_glass,
+    permuted,
+    scale,
+    starts,
+    work,
+)
+from spinfunnel.subject import Subject
+
+#: The table that tells a network's finding from a system's.
+TABLE = "low-gradient points"
+#: Doubts: a smaller share of the searches ended at stationary points, or fewer of them than could be related
+#: at `LEVEL`, whatever their order.
+CONVERGED, FEWEST = 0.5, 6
+#: The level at which index and loss are called related.
+LEVEL = 0.01
+
+
+def measure(subject: Subject, seed: int, budget: float | None) -> Finding:
+    """Search for low gradients from the path of training and, as a null, from permuted weights."""
+    todo, examples = work(subject.system, subject.effort, budget)
+    system = subject.system.few(examples, seeds(seed, "examples"))
+    path, names = starts(subject, system, todo.points, seed)
+    null = permuted(system, path[-todo.null :], seed)
+    names = [*names, *(f"{name}, permuted" for name in names[-todo.null :])]
+    reach, tolerance = scale(system, seed)
+    points = low_points(
+        system, np.concatenate([path, null]), tolerance=tolerance, products=todo.products,
+        steps=todo.steps, probes=todo.probes, seed=seed,
+    )  # fmt: skip
+    ends, mine = points.ends, np.arange(len(names)) < len(path)
+    counted = ends.converged & mine
+    numbers = {
+        "searches": Number(len(path), kind="count"),
+        "stationary points": Number(int(counted.sum()), kind="count"),
+        "searches from permuted weights": Number(len(null), kind="count"),
+        "stationary points from permuted weights": Number(int((ends.converged & ~mine).sum()), kind="count"),
+        "gradient that counts as none": Number(tolerance),
+        "loss, untrained less trained": Number(reach),
+        "examples": Number(system.examples, kind="count"),
+    }
+    if (related := _related(ends.energies[counted], points.share[counted])) is not None:
+        numbers |= {"Spearman of index and loss": Number(related[0]), "its p": Number(related[1])}
+    table = Table({
+        "name": np.array(names),
+        "loss_begun": system.energy(np.concatenate([path, null])),
+        "loss": ends.energies,
+        "gradient": ends.slopes,
+        "over_tolerance": ends.slopes / tolerance,
+        "end": ends.ends,
+        "index_share": points.share,
+        "error": points.error,
+        "downward_share": points.downward,
+        "flat_share": points.flat,
+        "largest_eigenvalue": points.steepest,
+        "gradient_left": ends.left,
+        "products": ends.products,
+    })  # fmt: skip
+    return Finding(
+        "criticality",
+        "landscape",
+        numbers=numbers,
+        tables={TABLE: table},
+        series=_series(points, mine, system.size),
+        doubts=_doubts(points, mine, reach, budget, todo.cost * system.seconds),
+    )
+
+
+def _related(losses: Array, shares: Array) -> tuple[float, float] | None:
+    from scipy.stats import spearmanr
+
+    if len(losses) < FEWEST or np.ptp(losses) == 0 or np.ptp(shares) == 0:
+        return None
+    found = spearmanr(losses, shares)
+    return float(found.statistic), float(found.pvalue)
+
+
+def _series(points: LowPoints, mine: Array, size: int) -> tuple[Series, ...]:
+    """Draw the index, and the curvature that leads down, against the loss: of all points, and of the null."""
+    ends = points.ends
+    groups = (
+        ("stationary points", mine & ends.converged),
+        ("searches that ended elsewhere", mine & ~ends.converged),
+        ("from permuted weights (null)", ~mine & ends.converged),
+        ("from permuted weights, ended elsewhere", ~mine & ~ends.converged),
+    )
+    drawn = []
+    for title, values, errors in (
+        ("negative share of all eigenvalues", points.share, np.nan_to_num(points.error)),
+        ("negative share of absolute curvature", points.downward, None),
+    ):
+        axes, panel = (Axis("loss"), Axis(title)), f"{title.capitalize()}, P = {size}"
+        for label, some in groups:
+            if some.any():
+                y = values[some]
+                low, high = (None, None) if errors is None else (y - errors[some], y + errors[some])
+                drawn.append(
+                    Series(
+                        ends.energies[some], y, low=low, high=high, label=label, axes=axes, kind="scatter",
+                        panel=panel,
+                    )
+                )  # fmt: skip
+        if errors is not None:
+            grid = np.linspace(ends.energies[mine].min(), ends.energies[mine].max(), 120)
+            of_all = ends.converged
+            glass = of_the_glass(ends.energies[of_all], points.share[of_all], grid)
+            if glass is not None:
+                label = f"spherical {SPINS}-spin glass, N → ∞, energies scaled to fit"
+                drawn.append(Series(grid, glass, label=label, axes=axes, panel=panel))
+    return tuple(drawn)
+
+
+def _doubts(
+    points: LowPoints, mine: Array, reach: float, budget: float | None, took: float
+) -> tuple[str, ...]:
+    doubts, ends = [], points.ends
+    good, total = int((ends.converged & mine).sum()), int(mine.sum())
+    if not reach > 0:
+        doubts.append(
+            "the loss at the trained weights is not below that at untrained ones: train first, or look at "
+            "what `build` makes"
+        )
+    if good < CONVERGED * total or good < FEWEST:
+        stalled = int(((ends.ends == "stalled") & mine).sum())
+        doubts.append(
+            f"only {good} of {total} searches ended where the gradient is next to nothing; {stalled} "
+            f"stalled, which more time does not mend, {total - good - stalled} ran out of it: not counted"
+        )
+    elif np.ptp(ends.energies[ends.converged & mine]) < 0.1 * abs(reach):
+        doubts.append(
+            "all stationary points have much the same loss: nothing can be seen of a relation to it"
+        )
+    if budget is not None and took > budget:
+        doubts.append(
+            f"about {took:.0f} s were spent, the least that tells anything, but the budget was {budget:.0f} s"
+        )
+    return tuple(doubts)
+
+
+def judge(finding: Finding) -> Verdict:
+    """Say how index and loss go together, and at how many points."""
+    numbers, table = finding.numbers, finding.tables[TABLE].columns
+    stationary = table["end"] == "stationary"
+    null = np.array([str(name).endswith("permuted") for name in table["name"]])
+    said = [
+        f"{numbers['stationary points']} of {numbers['searches']} searches from the way of training ended "
+        f"where the gradient is below {numbers['gradient that counts as none']}"
+        + _between(table, stationary & ~null)
+    ]
+    label = "few points"
+    if "its p" in numbers:
+        rho, p = numbers["Spearman of index and loss"].value, numbers["its p"].value
+        label = "no relation seen" if p >= LEVEL else f"index {'grows' if rho > 0 else 'falls'} with loss"
+        said.append(f"Spearman's ρ of index and loss is {rho:.2f} (p = {p:.1g})")
+    said.append(
+        f"{numbers['stationary points from permuted weights']} of "
+        f"{numbers['searches from permuted weights']} from permuted weights (null)"
+        + _between(table, stationary & null)
+    )
+    sentence = "; ".join(said) + f". On {numbers['examples']} examples."
+    if finding.doubts:
+        return Verdict(
+            "unsure", label, sentence, "Take the relation as that of these points only.", finding.doubts[:1]
+        )
+    return Verdict("info", label, sentence)
+
+
+def _between(table: dict[str, Array], some: Array) -> str:
+    if not some.any():
+        return ""
+    ends: Sequence[str] = [
+        f"{name} {significant(float(table[key][some].min()), 3)} to "
+        f"{significant(float(table[key][some].max()), 3)}"
+        for name, key in (("at losses", "loss"), ("index share", "index_share"))
+    ]
+    return ", " + ", ".join(ends)
+
+
+def cost(subject: Subject, effort: Effort) -> float:
+    """Estimate CPU seconds, from those of a gradient."""
+    todo, examples = work(subject.system, effort, None)
+    return float(todo.cost * subject.system.seconds * examples / subject.system.examples)
