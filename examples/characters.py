@@ -75,7 +75,7 @@ def data():
     codes = torch.tensor([ALPHABET.index(c) for c in text])
     lines = codes[: len(codes) // (CONTEXT + 1) * (CONTEXT + 1)].view(-1, CONTEXT + 1)
     lines = lines[torch.randperm(len(lines), generator=torch.Generator().manual_seed(0))]
-    return [part.split(250) for part in (lines[:2000], lines[2000:2500], lines[2500:3000])]
+    return [part.split(250) for part in (lines[:1000], lines[1000:1500], lines[1500:2000])]
 
 
 TRAIN, SEARCH, CERTIFY = data()
@@ -90,7 +90,7 @@ def errors(model, lines):
     return (model(lines[:, :-1]).argmax(2) != lines[:, 1:]).float().mean(dim=1)
 
 
-def train(seed, folder=None, steps=1500):
+def train(seed, folder=None, steps=1000):
     """Train from a seed, and write what happens to a folder if one is given."""
     torch.manual_seed(seed)
     model = build()

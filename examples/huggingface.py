@@ -16,11 +16,13 @@ from pathlib import Path
 import torch
 from transformers import AutoModelForSequenceClassification, BertConfig, BertForSequenceClassification
 from transformers import ByT5Tokenizer as BytesOfText
+from transformers.utils import logging
 
 from spinfunnel import Subject
 from spinfunnel.core import cache_folder
 
 MODULES = (inspect, tarfile, turtle)
+logging.disable_progress_bar()
 
 
 def build():
@@ -32,7 +34,7 @@ def build():
             num_hidden_layers=2,
             num_attention_heads=2,
             intermediate_size=64,
-            max_position_embeddings=48,
+            max_position_embeddings=40,
             num_labels=len(MODULES),
         )
     )
@@ -52,10 +54,10 @@ def data():
     def batches(chosen, size=100):
         for i in range(0, len(chosen), size):
             texts, labels = zip(*[lines[j] for j in chosen[i : i + size]], strict=True)
-            batch = tokenizer(list(texts), padding=True, truncation=True, max_length=48, return_tensors="pt")
+            batch = tokenizer(list(texts), padding=True, truncation=True, max_length=40, return_tensors="pt")
             yield batch | {"labels": torch.tensor(labels)}
 
-    return [list(batches(part)) for part in (order[:1500], order[1500:2000], order[2000:2500])]
+    return [list(batches(part)) for part in (order[:1000], order[1000:1500], order[1500:2000])]
 
 
 TRAIN, SEARCH, CERTIFY = data()
