@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import numpy as np
 
@@ -18,14 +17,16 @@ from spinfunnel.subject import Subject
 
 #: Points at which a way is measured, by effort.
 POINTS: dict[Effort, int] = {"quick": 11, "normal": 25, "full": 51}
-#: CPU seconds to spend on bent ways, by effort; how often a chain is made finer.
+#: CPU seconds to spend on bent ways, and on measuring all, by effort; how often a chain is made finer.
 SECONDS: dict[Effort, float] = {"quick": 6.0, "normal": 30.0, "full": 240.0}
+MEASURING: dict[Effort, float] = {"quick": 6.0, "normal": 30.0, "full": 600.0}
 CYCLES: dict[Effort, int] = {"quick": 1, "normal": 2, "full": 4}
 #: Gradients that a curve gets at least and at most, and iterations of each cycle of a chain.
 CURVE, CHAIN = (50, 600), (30, 300)
 #: What a cycle takes beside its iterations, in gradients: curvatures at the ends, and a fine look at it all.
 EXTRA = 120
-#: Where fewer gradients than this can be afforded, ways are bent on some of the examples, at least so many.
+#: Where fewer gradients than this can be afforded, ways are bent on some of the examples; and where measuring
+#: takes too long, it is on some: at least so many.
 WANTED, FEWEST = 500, 256
 
 BEGIN, LINE, SHUFFLED, BACK = (
@@ -42,7 +43,8 @@ class Comparison:
     """The ways between the networks a subject supplies, measured one after the other.
 
     Attributes:
-        system: the loss, with batch normalisation by the statistics of each batch.
+        few: the loss, over no more examples than can be afforded.
+        system: the same, with batch normalisation by the statistics of each batch.
         training, held_out: profiles by the name of the way.
         units: the symmetries of the network.
         cosines: of the angles between the ends of a way, by its name.
@@ -54,13 +56,20 @@ class Comparison:
         """Measure from the first weights, to a copy of the network itself, and to a second network."""
         self.subject, self.seed = subject, seed
         self.deadline = np.inf if budget is None else time.process_time() + budget
-        self.system = renormalised(subject.system)
+        self.doubts: list[str] = []
+        few, examples = subject.system, subject.system.examples
+        if (seen := affordable(subject, subject.effort)) < examples:
+            few = subject.system.few(seen, seeds(seed, "few"))
+            self.doubts.append(
+                f"ways are measured on {seen:,} of {examples:,} examples: more effort takes more"
+            )
+        self.few, self.system = few, renormalised(few)
         self.bent_on = self.system.examples
-        self.held = None if subject.held_out is None else renormalised(subject.held_out)
+        held = subject.held_out
+        self.held = None if held is None else renormalised(held.few(seen, seeds(seed, "held out")))
         self.training: dict[str, Profile] = {}
         self.held_out: dict[str, Profile] = {}
         self.cosines: dict[str, float] = {}
-        self.doubts: list[str] = []
         self.began = self.other = ""
         if normalises(subject.system) and (small := min(self.system.counts)) < FEW:
             self.doubts.append(
@@ -115,7 +124,7 @@ class Comparison:
         if normalises(self.subject.system):
             way = straight(FROZEN, a, b)
             self.cosines[FROZEN] = _cosine(a, b)
-            self.training[FROZEN] = profile(self.subject.system, way, POINTS[self.subject.effort])
+            self.training[FROZEN] = profile(self.few, way, POINTS[self.subject.effort])
         if self.units.groups:
             for method, w in self._aligned(a, b).items():
                 self._look(straight(ALIGNED[method], a, w))
@@ -173,10 +182,25 @@ def _cosine(x: Array, y: Array) -> float:
     return float(np.vdot(x, y) / max(float(np.linalg.norm(x) * np.linalg.norm(y)), 1e-300))
 
 
+def affordable(subject: Subject, effort: Effort) -> int:
+    """Give how many examples ways can be measured on in the time there is, a few hundred at least."""
+    examples: int = subject.system.examples
+    return min(examples, max(FEWEST, int(examples * MEASURING[effort] / _measuring(subject, effort))))
+
+
+def _measuring(subject: Subject, effort: Effort) -> float:
+    """Estimate CPU seconds to measure on all examples: 0.4 gradients a point, and so on held-out data."""
+    gradient: float = subject.system.seconds
+    if subject.held_out is not None:
+        gradient *= 1 + min(1, subject.held_out.examples / subject.system.examples)
+    return 0.4 * gradient * POINTS[effort] * (9 if _two(subject, effort) else 3)
+
+
+def _two(subject: Subject, effort: Effort) -> bool:
+    return subject.other is not None or (effort == "full" and subject.train_fn is not None)
+
+
 def seconds(subject: Subject, effort: Effort) -> float:
-    """Estimate CPU seconds: a point takes 0.4 gradients, and as much per example of the held-out data."""
-    system: Any = subject.system
-    examples = 1.0 if subject.held_out is None else 1 + subject.held_out.examples / system.examples
-    second = subject.other is not None or (effort == "full" and subject.train_fn is not None)
-    ways = 3 + 6 * second
-    return 0.4 * examples * POINTS[effort] * ways * float(system.seconds) + SECONDS[effort] * second
+    """Estimate CPU seconds."""
+    share: float = affordable(subject, effort) / subject.system.examples
+    return share * _measuring(subject, effort) + SECONDS[effort] * _two(subject, effort)

@@ -18,7 +18,7 @@ SIGMA = 2.0
 
 @dataclass(frozen=True)
 class Profile:
-    """The energy along a way: at the times t (k,), with one standard error over the examples (NaN without).
+    """The energies (k,) along a way, at the times t (k,).
 
     Attributes:
         barrier: how much higher the highest point is than the higher end.
@@ -30,7 +30,6 @@ class Profile:
     way: Way
     t: Array
     energies: Array
-    spread: Array
     barrier: Number
     above_chord: Number
     bump: Number
@@ -77,7 +76,6 @@ def profile(system: Smooth, way: Way, points: int, *, errors: bool = False) -> P
         way,
         t,
         energies,
-        np.array([_error(one, weights) for one in losses]),
         _height(losses[high] - losses[end], weights),
         _height(losses[bow] - (1 - t[bow]) * losses[0] - t[bow] * losses[-1], weights),
         _height(losses[late] - losses[low], weights),

@@ -10,21 +10,10 @@ from spinfunnel.instruments.paths.measuring import Profile
 ALONG = Axis("along the way, from the first network to the other")
 
 
-def along(profiles: Sequence[Profile], panel: str, axis: Axis = ALONG) -> list[Series]:
-    """Draw the loss along every way, with one standard error where it is known."""
-    axes = (axis, Axis("loss"))
-    drawn = []
-    for one in profiles:
-        drawn.append(Series(one.t, one.energies, label=one.way.name, axes=axes, panel=panel))
-        if one.spread[0] > 0:
-            low, high = one.energies - one.spread, one.energies + one.spread
-            label = f"{one.way.name}, ± 1 σ"
-            drawn.append(
-                Series(
-                    one.t, one.energies, low=low, high=high, label=label, axes=axes, kind="band", panel=panel
-                )
-            )
-    return drawn
+def along(profiles: Sequence[Profile], panel: str) -> list[Series]:
+    """Draw the loss along every way."""
+    axes = (ALONG, Axis("loss"))
+    return [Series(one.t, one.energies, label=one.way.name, axes=axes, panel=panel) for one in profiles]
 
 
 def mistakes(profiles: Sequence[Profile], panel: str) -> list[Series]:
