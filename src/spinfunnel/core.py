@@ -183,7 +183,8 @@ class Series:
     `row` names the table row it belongs to (`Table.row_names`); empty, it belongs to the whole subject.
     Shapes: x, y, low, high (n,); for a surface x (n,), y (m,), z (m, n), or all (m, n); a step has x (n + 1,)
     edges; a vline is drawn at every x, a hline, with its label on it, at every y; a line with z (n,) is a
-    path in space, above a surface or alone.
+    path in space, above a surface or alone. Around a line, `low` and `high` are bars, or a ribbon of its
+    colour if there are many points; a band is grey, as of a null.
     `names` may name the n points (the table rows they stand for); where a line or tree breaks, y is NaN.
     Basins and branches (scatter3d, tree) have six colours, in order; what is labelled "others" is grey.
     """

@@ -37,6 +37,10 @@ def density() -> tuple[Series, ...]:
     return (
         Series(at, seen, low=0.6 * seen, high=1.5 * seen, kind="band", axes=axes, panel=panel, label="seen"),
         Series(at, np.exp(-(at**2) / 0.1), label="random matrix", axes=axes, panel=panel),
+        Series(
+            at, 2 * seen, low=np.where(abs(at - 4) < 1, np.nan, seen), high=3 * seen, label="mean",
+            axes=axes, panel=panel,
+        ),
         Series(few, np.full(3, 1e-3), kind="scatter", label="outliers", axes=axes, panel=panel),
         Series(np.array([1.2]), np.array([np.nan]), kind="vline", label="edge", axes=axes, panel=panel),
     )  # fmt: skip

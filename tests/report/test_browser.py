@@ -273,6 +273,20 @@ def test_every_kind_of_series_is_drawn(visit, report, tmp_path):
     keep(page, "kinds")
 
 
+def test_of_many_points_what_is_known_is_a_ribbon_with_gaps(visit, task_report, tmp_path):
+    page = visit(task_report.html(tmp_path / "r.html"), width=1280)
+    title = page.locator("h4", has_text="density of the Hessian")
+    panel = page.locator(".panel", has=title)
+    panel.scroll_into_view_if_needed()
+    panel.locator(".main-svg").first.wait_for()
+    filled = panel.locator(".plot").evaluate(
+        """(node) => node.data.filter((trace) => trace.fill === "toself")
+           .map((trace) => [trace.name, trace.y.filter((y) => y === null).length])"""
+    )
+    assert filled == [["seen", 1], ["mean", 2]], "one piece, and two around the gap"
+    keep(page, "ribbon")
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_path_lies_on_its_surface(visit, task_report, tmp_path, scheme):
     page = visit(task_report.html(tmp_path / "r.html"), width=1280, scheme=scheme)

@@ -74,6 +74,19 @@ def test_every_kind_of_series_can_be_drawn(tmp_path):
     assert len(report_of(*drawn).html(tmp_path / "r.html").read_text()) > 4e6
 
 
+def test_of_many_points_what_is_known_is_a_ribbon():
+    from matplotlib.collections import LineCollection, PolyCollection
+
+    kinds = []
+    for count in (20, 200):
+        x = np.linspace(0, 1, count)
+        figure = Figure(figsize=COLUMN)
+        _draw(figure, Panel("p", "", (Series(x, x, low=x - 1, high=x + 1),)), frozenset(), {})
+        kinds.append([type(one) for one in figure.axes[0].collections])
+    assert kinds[0] == [LineCollection]
+    assert issubclass(kinds[1][0], PolyCollection)
+
+
 def test_a_path_is_drawn_on_its_surface(task_report, tmp_path):
     paths = task_report.figures(tmp_path / "both")
     text = next(path for path in paths if path.stem == "sliced-plane-of-training").read_text()

@@ -51,6 +51,9 @@ STYLE: dict[str, Any] = {
     "svg.hashsalt": "spinfunnel",
 }
 
+#: Of fewer points than this, what is known of each is a bar; of more, a ribbon.
+FEW = 60
+
 #: Edges and grids of a picture in space.
 THIN = "#d5d4d0"
 
@@ -212,7 +215,7 @@ def _series(axes: Any, series: Series, ink: str, judged: dict[str, str], panel: 
         rows = any(name in judged for name in series.names)
         shades = [OUTCOME_INKS.get(judged.get(name, ""), ink) for name in series.names] if rows else ink
         _bars(axes, series, x, y, shades)
-        axes.scatter(x, y, c=shades, s=9 if len(x) < 60 else 5, lw=0, label="_" if rows else label, zorder=3)
+        axes.scatter(x, y, c=shades, s=9 if len(x) < FEW else 5, lw=0, label="_" if rows else label, zorder=3)
     elif series.kind == "vline":
         for at in x:
             axes.axvline(at, color=ink, lw=0.9, ls="--", label=label)
@@ -234,8 +237,12 @@ def _series(axes: Any, series: Series, ink: str, judged: dict[str, str], panel: 
     elif series.kind == "tree":
         axes.plot(x, y, color=ink, lw=0.6, solid_capstyle="butt", solid_joinstyle="miter", label=label)
     else:
-        _bars(axes, series, x, y, ink)
-        dots = "o" if (series.low is not None or series.high is not None) and len(x) < 60 else ""
+        known = series.low is not None or series.high is not None
+        if known and len(x) >= FEW:
+            axes.fill_between(x, *_ends(series, y), color=ink, alpha=0.22, lw=0)
+        else:
+            _bars(axes, series, x, y, ink)
+        dots = "o" if known and len(x) < FEW else ""
         axes.plot(x, y, color=ink, lw=1.2, marker=dots, ms=2.6, mew=0, label=label)
 
 
@@ -271,9 +278,14 @@ def _surface(axes: Any, x: Array, y: Array, z: Array, *, veiled: bool) -> None:
 def _bars(axes: Any, series: Series, x: Array, y: Array, ink: Any) -> None:
     if series.low is None and series.high is None:
         return
+    axes.vlines(x, *_ends(series, y), color=ink, alpha=0.5, lw=0.7)
+
+
+def _ends(series: Series, y: Array) -> tuple[Array, Array]:
+    """Give low and high; what is not known on one side is y itself."""
     low = y if series.low is None else np.asarray(series.low, dtype=float)
     high = y if series.high is None else np.asarray(series.high, dtype=float)
-    axes.vlines(x, low, high, color=ink, alpha=0.5, lw=0.7)
+    return low, high
 
 
 def _picture(figure: Any, image: Image) -> None:

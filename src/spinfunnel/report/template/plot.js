@@ -2,6 +2,7 @@
 // Panels of series, drawn by kind. What is far down the page is drawn when it comes into view.
 
 const plots = new Set();
+const SPARSE = 60; // fewer points than this are seen one by one
 const paper = matchMedia("print");
 const night = matchMedia("(prefers-color-scheme: dark)");
 const isDark = () => night.matches && !paper.matches && !printing;
@@ -33,6 +34,20 @@ function traces(panel, outcomeOf) {
   // Points in space stand before a surface that is seen through, or hang on threads: the more, the fainter.
   const points = panel.series.filter((series) => series.z && series.kind !== "surface").reduce((sum, series) => sum + series.x.length, 0);
   const stems = panel.series.some((series) => series.kind === "surface") ? 0 : Math.min(0.35, Math.max(0.12, 30 / points));
+  // Between low and high, one piece for each stretch where both are known; on a logarithmic axis from its floor.
+  const ribbon = (series, ink) => {
+    const x = [], y = [], { low = series.y, high = series.y } = series;
+    const known = (i) => Number.isFinite(low[i]) && Number.isFinite(high[i]), up = (value) => (logY && value < floor ? floor : value);
+    for (let from = 0, to; from < series.x.length; from = to) {
+      for (to = from; to < series.x.length && known(to) === known(from); to++);
+      if (!known(from)) continue;
+      const there = Array.from({ length: to - from }, (_, k) => from + k), back = [...there].reverse();
+      x.push(...[...there, ...back].map((i) => series.x[i]), null);
+      y.push(...there.map((i) => up(high[i])), ...back.map((i) => up(low[i])), null);
+    }
+    return { type: "scatter", mode: "lines", x, y, fill: "toself", fillcolor: faint(ink, 0.22), line: { width: 0, color: ink },
+      hoverinfo: "skip", hovertemplate: null };
+  };
   const judged = (series) => series.names.some((name) => outcomeOf(name));
   const bars = (series, ink) => (series.low || series.high) && { type: "data", symmetric: false, thickness: 1, width: 0, color: faint(ink, 0.55),
     array: series.y.map((y, i) => (series.high?.[i] ?? y) - y), arrayminus: series.y.map((y, i) => y - (series.low?.[i] ?? y)) };
@@ -53,18 +68,14 @@ function traces(panel, outcomeOf) {
         return [{ ...common, type: "scatter", mode: "lines", x, y, fill: "toself", fillcolor: faint(ink, 0.28), line: { color: ink, width: 1 },
           hoverinfo: "skip", hovertemplate: null }];
       }
-      case "band": {
-        const edge = { ...common, type: "scatter", mode: "lines", line: { width: 0, color: ink }, hoverinfo: "skip", hovertemplate: null };
-        const band = [{ ...edge, x: series.x, y: series.low, showlegend: false },
-          { ...edge, x: series.x, y: series.high, fill: "tonexty", fillcolor: faint(ink, 0.22) }];
-        return [...band, { ...common, type: "scatter", mode: "lines", x: series.x, y: series.y, showlegend: false,
+      case "band":
+        return [{ ...common, ...ribbon(series, ink) }, { ...common, type: "scatter", mode: "lines", x: series.x, y: series.y, showlegend: false,
           line: { color: ink, width: 1.25, dash: "dot" } }];
-      }
       case "scatter": {
         // Points that stand for judged rows have the colours of the outcomes, and a click picks the row.
         const rows = judged(series), named = series.names.length > 0;
         const fills = rows ? series.names.map((name) => colour(outcomeOf(name) || "soft")) : ink;
-        const some = series.x.length < 60;
+        const some = series.x.length < SPARSE;
         const trace = { ...common, type: "scatter", mode: "markers", x: series.x, y: series.y, error_y: bars(series, rows ? colour("soft") : ink),
           marker: { color: fills, size: rows ? 7 : some ? 6 : 4, opacity: rows ? 0.9 : 0.8, line: { width: 0 } } };
         if (named) {
@@ -102,12 +113,14 @@ function traces(panel, outcomeOf) {
       default: { // line, tree
         if (series.z) return [{ ...common, type: "scatter3d", mode: "lines", x: series.x, y: series.y, z: series.z, line: { color: ink, width: 5 },
           hovertemplate: `${literal(panel.axes[2]?.label ?? "z")} %{z:.5g}<extra>${literal(series.label)}</extra>` }];
-        const tree = series.kind === "tree", ends = bars(series, ink);
-        const trace = { ...common, type: "scatter", mode: ends && series.x.length < 60 ? "lines+markers" : "lines", x: series.x, y: series.y, error_y: ends || undefined,
+        // What is known of few points are bars, of many a ribbon.
+        const tree = series.kind === "tree", few = series.x.length < SPARSE, ends = few && bars(series, ink);
+        const around = !few && (series.low || series.high) ? [{ ...common, ...ribbon(series, ink), showlegend: false }] : [];
+        const trace = { ...common, type: "scatter", mode: ends ? "lines+markers" : "lines", x: series.x, y: series.y, error_y: ends || undefined,
           marker: { size: 6 }, line: { color: ink, width: tree ? 1.25 : 2 } };
         if (series.names.length) trace.text = series.names.map(literal);
         if (tree) trace.hovertemplate = `${series.names.length ? "<b>%{text}</b><br>" : ""}%{y:.5g}<extra>${literal(series.label)}</extra>`;
-        return [trace];
+        return [...around, trace];
       }
     }
   });
