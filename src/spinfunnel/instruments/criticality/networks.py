@@ -77,13 +77,18 @@ class LowPoints:
 
 
 def work(system: NetworkLoss, effort: Effort, budget: float | None) -> tuple[Work, int]:
-    """Choose how much is done, and on how many of the examples."""
+    """Choose how much is done, and on how many examples: all, or a power of two.
+
+    So it does not change with every measurement of the time that a gradient takes.
+    """
     there = min(SECONDS[effort], math.inf if budget is None else budget)
+    everything = system.examples
     for one in WORK[MOST[effort] - 1 :: -1]:
-        examples = int(system.examples * min(1.0, there / (one.cost * system.seconds)))
-        if examples >= min(EXAMPLES, system.examples):
+        share = there / (one.cost * system.seconds)
+        examples = everything if share >= 1 else 2 ** int(math.log2(max(1.0, everything * share)))
+        if examples >= min(EXAMPLES, everything):
             return one, examples
-    return WORK[0], max(min(FEWEST, system.examples), examples)
+    return WORK[0], min(everything, max(FEWEST, examples))
 
 
 def starts(subject: Subject, system: NetworkLoss, count: int, seed: int) -> tuple[Array, list[str]]:

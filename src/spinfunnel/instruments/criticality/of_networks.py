@@ -24,8 +24,9 @@ TABLE = "low-gradient points"
 #: Doubts: a smaller share of the searches ended at stationary points, or fewer of them than could be related
 #: at `LEVEL`, whatever their order.
 CONVERGED, FEWEST = 0.5, 6
-#: The level at which index and loss are called related.
-LEVEL = 0.01
+#: The level at which index and loss are called related, and how many permutations tell. Losses within this
+#: share of the range from untrained to trained are one.
+LEVEL, PERMUTATIONS, SAME = 0.05, 9999, 0.01
 
 
 def measure(subject: Subject, seed: int, budget: float | None) -> Finding:
@@ -51,8 +52,9 @@ def measure(subject: Subject, seed: int, budget: float | None) -> Finding:
         "loss, untrained less trained": Number(reach),
         "examples": Number(system.examples, kind="count"),
     }
-    if (related := _related(ends.energies[counted], points.share[counted])) is not None:
-        numbers |= {"Spearman of index and loss": Number(related[0]), "its p": Number(related[1])}
+    levels = np.round(ends.energies[counted] / max(SAME * abs(reach), 1e-300))
+    if (known := related(levels, points.share[counted], seed)) is not None:
+        numbers |= {"Spearman of index and loss": Number(known[0]), "its p": Number(known[1])}
     table = Table({
         "name": np.array(names),
         "loss_begun": system.energy(np.concatenate([path, null])),
@@ -78,13 +80,22 @@ def measure(subject: Subject, seed: int, budget: float | None) -> Finding:
     )
 
 
-def _related(losses: Array, shares: Array) -> tuple[float, float] | None:
-    from scipy.stats import spearmanr
+def related(losses: Array, shares: Array, seed: int) -> tuple[float, float] | None:
+    """Give Spearman's ρ of losses and index shares (M,), and its p by permutations; of too few, None.
 
+    >>> related(np.repeat([0.0, 1.0], 4), np.arange(8.0), 0)[0].__round__(3)
+    0.873
+    """
     if len(losses) < FEWEST or np.ptp(losses) == 0 or np.ptp(shares) == 0:
         return None
-    found = spearmanr(losses, shares)
-    return float(found.statistic), float(found.pvalue)
+    from scipy.stats import rankdata
+
+    x, y = (rankdata(values) - (len(values) + 1) / 2 for values in (losses, shares))
+    x, y = x / np.linalg.norm(x), y / np.linalg.norm(y)
+    rng = np.random.default_rng(seeds(seed, "permutations"))
+    others = rng.permuted(np.tile(y, (PERMUTATIONS, 1)), axis=1) @ x
+    as_large = int((np.abs(others) >= abs(x @ y) - 1e-12).sum())
+    return float(x @ y), (as_large + 1) / (PERMUTATIONS + 1)
 
 
 def _series(points: LowPoints, mine: Array, size: int) -> tuple[Series, ...]:
