@@ -56,7 +56,7 @@ class NetworkLoss(Smooth, Metric, Native):
 
     Args:
         model: a `torch.nn.Module`, trained. Frozen parameters stay as they are and are no part of w; shared
-            ones are counted once.
+            ones are counted once. The padding row of an embedding is held still by torch: its slope is zero.
         losses: losses(model, batch) -> (n,), or a pair of losses and weights, both (n,).
         batches: an iterable of batches that can be read more than once.
         errors: errors(model, batch) -> (n,) in [0, 1], or None.

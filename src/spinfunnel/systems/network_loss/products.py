@@ -57,7 +57,7 @@ class Products:
             given = torch.from_numpy(np.ascontiguousarray(v, dtype=self.dtype)).to(self.device)
             return (self @ given).cpu().numpy()
         if v.ndim == 2:
-            return torch.stack([self @ column for column in v.T], dim=1)
+            return torch.stack([self @ column for column in v.T.contiguous()], dim=1)
         v = v.to(self.theta.dtype)
         total = torch.zeros_like(self.theta)
         for product in self.kept if self.kept is not None else map(self._prepared, self.system.batches):
