@@ -8,7 +8,7 @@ from torch import nn
 import spinfunnel as sf
 from spinfunnel.core import BadInput, Number
 from spinfunnel.instruments import instrument
-from spinfunnel.instruments.paths import cost, judge, measure
+from spinfunnel.instruments.paths import comparing, cost, judge, measure
 from spinfunnel.instruments.paths.calibration import scalar_network
 from spinfunnel.instruments.paths.measuring import profile
 from spinfunnel.instruments.paths.ways import Way, straight
@@ -58,7 +58,9 @@ def looked_at(task, **options):
 
 @pytest.fixture(scope="module")
 def pair(task):
-    return looked_at(task, other=trained(2))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(comparing, "within_error", lambda height: False)  # so that the band is relaxed, too
+        return looked_at(task, other=trained(2))
 
 
 def test_all_ways_between_two_networks_are_in_the_table(pair):
@@ -77,6 +79,13 @@ def test_all_ways_between_two_networks_are_in_the_table(pair):
     for way in table.index[4:]:
         assert table.loc[way, "first_loss"] == pytest.approx(line["first_loss"])
         assert table.loc[way, "last_loss"] == pytest.approx(line["last_loss"], rel=1e-5)
+
+
+def test_where_a_curve_does_not_climb_no_band_is_relaxed(task, monkeypatch):
+    monkeypatch.setattr(comparing, "within_error", lambda height: height.value < 0.2)
+    ways = set(looked_at(task, other=trained(2)).table("ways")["way"])
+    assert "Bezier curve" in ways
+    assert "elastic band" not in ways
 
 
 def test_training_and_held_out_losses_and_errors_are_drawn(pair):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 
@@ -167,15 +168,19 @@ class Comparison:
             gradients *= examples / self.bent_on
         least, most = CURVE
         share = min(most, int(gradients / 3))
-        yield CURVED, None if share < least else lambda: curve(CURVED, system, a, b, share)
+        yield CURVED, None if share < least else partial(curve, CURVED, system, a, b, share)
+        bent = self.training.get(CURVED)
+        if bent is not None and within_error(bent.barrier) and self.subject.effort != "full":
+            return  # a way is found: a second one would prove nothing more
+        gradients -= 0 if bent is None else bent.way.gradients
         least, most = CHAIN
-        cycles = CYCLES[self.subject.effort]
-        images = IMAGES + cycles - 1  # with those that are added, on average
-        iterations = min(most, int(((gradients - share) / cycles - EXTRA) / images))
-        yield (
-            RELAXED,
-            None if iterations < least else lambda: chain(RELAXED, system, a, b, iterations, cycles),
-        )
+        for cycles in range(CYCLES[self.subject.effort], 0, -1):
+            images = IMAGES + cycles - 1  # with those that are added, on average
+            iterations = min(most, int((gradients / cycles - EXTRA) / images))
+            if iterations >= least:
+                yield RELAXED, partial(chain, RELAXED, system, a, b, iterations, cycles)
+                return
+        yield RELAXED, None
 
 
 def _cosine(x: Array, y: Array) -> float:
