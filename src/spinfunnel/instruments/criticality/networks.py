@@ -49,7 +49,7 @@ class Work:
 
 
 #: From little work to much; each effort does the most of these that its CPU seconds allow.
-WORK = (Work(6, 2, 80, 24, 2), Work(8, 2, 180, 30, 2), Work(10, 4, 360, 40, 2), Work(24, 10, 900, 60, 4))
+WORK = (Work(6, 2, 150, 24, 2), Work(8, 2, 200, 30, 2), Work(10, 4, 360, 40, 2), Work(24, 10, 900, 60, 4))
 SECONDS: dict[Effort, float] = {"quick": 8.0, "normal": 45.0, "full": 400.0}
 MOST: dict[Effort, int] = {"quick": 2, "normal": 3, "full": 4}
 #: Fewer examples are looked at before less is done: down to so many. The least work is done on fewer still.
