@@ -1,6 +1,6 @@
 # Everything a fresh machine needs: `make demo` and `make test`. Each target installs what it uses.
 # On Linux, constraints.txt keeps torch at a version; for its CPU build (no CUDA, hundreds of MB instead of
-# several GB): make test PIP_ARGS="--extra-index-url https://download.pytorch.org/whl/cpu"
+# several GB): make demo PIP_ARGS="--extra-index-url https://download.pytorch.org/whl/cpu"
 PYTHON ?= python3
 PIP_ARGS ?=
 SEED ?= 0
@@ -48,7 +48,7 @@ clean:
 
 .venv/demo: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install -q $(PIP_ARGS) -c constraints.txt -e .
+	$(BIN)/python -m pip install -q $(PIP_ARGS) -c constraints.txt -e ".[torch,demo]"
 	touch $@
 
 .venv/dev: pyproject.toml constraints.txt

@@ -27,15 +27,18 @@ ROOT = DOCS.parent
 DEMO = ROOT / "src" / "spinfunnel" / "data" / "demo"
 MARK = re.compile(r"<!-- generated: (?P<name>.+?) -->\n(?P<body>.*?)<!-- end -->", re.DOTALL)
 NUMBER = re.compile(r"\d+\.\d+")
+#: What a plan expects of the machine it runs on.
+EXPECTED = re.compile(r"about \d+ \w+ on (\d+ process\w*), \d+ MB each")
 
 sys.path.insert(0, str(DOCS))
 
 
 def sandbox(folder: Path) -> Path:
-    """Lay out the files that examples use: the demo checkpoints, one of them as a model, a pickle, ..."""
+    """Lay out the files that examples use: the demo checkpoints, one as a model, a task, a pickle, ..."""
     for path in sorted(DEMO.glob("*.safetensors")):
         shutil.copy(path, folder)
     shutil.copy(DEMO / "half-frozen.safetensors", folder / "model.safetensors")
+    shutil.copy(DEMO.parent / "task_template.py", folder / "task.py")
     (folder / "downloaded.pkl").write_bytes(b"\x80\x04]q\x00.")
     layers = load_file(DEMO / "trained.safetensors")
     layers["dense2.weight"] = layers["dense2.weight"].astype(np.float16).astype(np.float32)
@@ -77,6 +80,7 @@ def alike(old: str, new: str, tolerance: float = 0.02) -> bool:
     >>> alike("alpha 2.345, 3 of 6", "alpha 2.346, 3 of 6"), alike("alpha 2.3", "alpha 9.3")
     (True, False)
     """
+    old, new = (EXPECTED.sub(r"\1", text) for text in (old, new))
     if NUMBER.sub("#", old) != NUMBER.sub("#", new):
         return False
     pairs = zip(map(float, NUMBER.findall(old)), map(float, NUMBER.findall(new)), strict=True)

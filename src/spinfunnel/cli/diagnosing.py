@@ -116,7 +116,7 @@ def carried_out(
             writable(target)
     if not as_json and (planned.seconds > PATIENCE or planned.effort == "full"):
         typer.echo(f"plan: {planned}", err=True)
-        if planned.seconds > LONG:
+        if planned.seconds > LONG and planned.subject.origin is not None:
             typer.echo("      what is finished is kept: if interrupted, the same command goes on", err=True)
     with progress_bar(planned.seconds / planned.jobs > PATIENCE and not as_json) as progress:
         report = carry_out(planned, budget=budget, progress=progress, given=_given())

@@ -191,7 +191,9 @@ def _matrices(tables: dict[str, Table]) -> dict[str, list[tuple[str, str, str]]]
 
 
 def _said(words: list[tuple[str, str, str]]) -> tuple[str, str]:
-    outcome = worst(outcome for _, outcome, _ in words) or ""
+    outcome = worst(outcome for _, outcome, _ in words)
+    if outcome is None:
+        return "", ""
     labels = list(dict.fromkeys(label for _, its, label in words if its == outcome and label))
     if outcome == "good":  # all is well: what the first instrument says is enough
         labels = labels[:1]
