@@ -220,9 +220,10 @@ instrument = Instrument(
     "below -100 ε of the largest), and at a minimum if none is and the lowest has converged. Eigenvalues "
     "stand apart above the last gap wider than .95 of the distance over which the next six lie: the null is "
     "the edge of a random matrix, which has such a gap in 1 % of draws. In the pictures the nulls are the "
-    "same network at untrained weights and a semicircle of the same mean and variance. What lies within the "
-    "zero band, .001 of the largest eigenvalue or the distance of the quadrature’s nodes, is flat. Cannot "
-    "tell (unsure) if the largest eigenvalue or a lowest one near zero has not converged, if the trace is "
-    "known no better than to a quarter, or if there was no time for the least.",
+    "same network at untrained weights (batch normalisation keeps the trained statistics there) and a "
+    "semicircle of the same mean and variance. What lies within the zero band, .001 of the largest "
+    "eigenvalue or the distance of the quadrature’s nodes, is flat. Cannot tell (unsure) if the largest "
+    "eigenvalue or a lowest one near zero has not converged, if the trace is known no better than to a "
+    "quarter, or if there was no time for the least.",
     calibrations=calibrations,
 )

@@ -180,7 +180,7 @@ def _laws(seed: int) -> Iterator[CalibrationRow]:
         ("Wishart, c 4", np.linalg.eigvalsh(wishart(600, 4.0, rng)), "Marchenko-Pastur"),
         ("mostly near zero, tails of both signs", beta, "neither"),
     ):
-        found = spectrum(Diagonal(values), PLANS["quick"], seed).bulk
+        found = spectrum(Diagonal(values), PLANS["normal"], seed).bulk
         yield _row(f"{name}, n 600", f"bulk is called {law}", float(found.law == law), 1, 0)
 
 

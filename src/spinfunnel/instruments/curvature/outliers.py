@@ -82,7 +82,9 @@ def bulk(spectrum: Quadrature, upper: float) -> Bulk:
     below = (inside * weights[:, None, :]).sum(axis=2)
 
     def distance(law: Array) -> Number:
-        return student(np.trapezoid(np.abs(below - law), grid, axis=1) / spread)
+        each = student(np.trapezoid(np.abs(below - law), grid, axis=1) / spread)
+        together = np.trapezoid(np.abs(below.mean(axis=0) - law), grid) / spread
+        return Number(float(together), error=each.error)
 
     circle = distance(semicircle_cdf(grid, mean, spread))
     noise = distance(gram_cdf(grid, mean, spread)) if mean > 0 else None

@@ -16,13 +16,13 @@ from spinfunnel.maths.lanczos import Quadrature
 #: Points of a curve.
 POINTS = 400
 UNTRAINED = "untrained weights (null)"
-CIRCLE = "random matrix (null): semicircle, same mean and variance"
+CIRCLE = "semicircle (null)"
 
 
 def density(found: Spectrum, untrained: Quadrature) -> list[Series]:
     """Draw the density of states, seen through one kernel, with its errors and both nulls."""
-    nodes = np.concatenate([found.density.nodes.ravel(), untrained.nodes.ravel()])
-    width = float(np.ptp(found.density.nodes)) / found.density.nodes.shape[1]
+    nodes = found.density.nodes
+    width = float(np.ptp(nodes)) / nodes.shape[1]
     if width == 0:
         return []
     x = np.linspace(nodes.min() - 4 * width, nodes.max() + 4 * width, POINTS)
@@ -40,7 +40,7 @@ def density(found: Spectrum, untrained: Quadrature) -> list[Series]:
         Series(
             x, seen(values),
             low=np.maximum(values - errors, lowest), high=np.maximum(values + errors, lowest),
-            label=f"at these weights, ± 1 σ, kernel of width {width:.2g}", kind="band", **shared,
+            label=f"these weights, ± 1 σ, kernel {width:.2g} wide", **shared,
         ),
         Series(x, seen(untrained.density(x, width)[0]), label=UNTRAINED, **shared),
         Series(x, seen(noise), label=CIRCLE, **shared),
@@ -67,7 +67,7 @@ def tails(found: Spectrum, untrained: Quadrature) -> list[Series]:
             Series(
                 x, np.where(y >= 0.1, y, np.nan),
                 low=np.maximum(y - spread, 0.1), high=np.maximum(y + spread, 0.1),
-                label=label, kind="band", **shared,
+                label=label, **shared,
             )
         )  # fmt: skip
     null = size * _beyond(untrained, x)[0]
