@@ -126,6 +126,12 @@ def test_a_barrier_that_no_bent_way_was_tried_against_is_not_called_two_valleys(
     found = numbered(replace(pair, tables={"ways": table}), straight_line=0.9, aligned_by_weights=0.5)
     found.numbers["barrier, aligned by activations"] = Number(0.6, error=0.01)
     assert judge(found).outcome == "unsure"
+    fewer = {**numbered(pair, straight_line=0.9, aligned_by_weights=0.5, Bezier_curve=0.3).numbers}
+    fewer |= {"barrier, aligned by activations": Number(0.6, error=0.01)}
+    fewer |= {"barrier, elastic band": Number(0.4, error=0.01)}
+    assert judge(replace(pair, numbers=fewer)).label == "separate valleys"
+    fewer["examples that ways were bent on"] = Number(100, kind="count")
+    assert judge(replace(pair, numbers=fewer)).outcome == "unsure"
 
 
 def test_alone_a_network_is_compared_with_its_own_copy_and_with_where_it_began(task):
