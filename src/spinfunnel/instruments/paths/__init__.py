@@ -216,8 +216,8 @@ instrument = Instrument(
     "two standard errors of zero, or below 5 % of the barrier to the shuffled copy, which is one network "
     "twice. One basin: none on the straight line. Same up to permutation: none on an aligned one. One "
     "valley: none on a bent one. Else separate valleys, by an upper bound; unsure if not all bent ways could "
-    "be afforded, or not on all examples. The chain is relaxed if the curve climbs, or at full effort. Both are "
-    "bent on the training data: look at the held-out barrier too. BatchNorm is by the statistics of "
+    "be afforded, or not on all examples. The chain is relaxed if the curve climbs, or at full effort. Both "
+    "are bent on the training data: look at the held-out barrier too. BatchNorm is by the statistics of "
     "each batch at each point. In the literature, the fall from the first weights is monotone on small "
     "networks (Goodfellow et al. 2014), but not with BatchNorm, adaptive steps or far moves (Lucas et al., "
     "arXiv:2104.11044), and stays high until near the end on large ones (Frankle, arXiv:2012.06898).",
