@@ -24,7 +24,7 @@ def seconds_of_gradient(system: NetworkLoss) -> float:
 
     counted = {"operations": 0, "bytes": 0}
 
-    class Count(TorchDispatchMode):
+    class Count(TorchDispatchMode):  # type: ignore[no-untyped-call]
         def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
             out = func(*args, **(kwargs or {}))
             if not func.is_view:
@@ -36,7 +36,7 @@ def seconds_of_gradient(system: NetworkLoss) -> float:
     share = system.examples / system.counts[0]
     theta = system._tensor(system.native).requires_grad_(True)
     flops = FlopCounterMode(display=False)
-    with system._math(), flops, Count():
+    with system._math(), flops, Count():  # type: ignore[no-untyped-call]
         loss = system._mean(system._parameters(theta), next(iter(system.batches)))
         torch.autograd.grad(loss, theta)
     one = (
