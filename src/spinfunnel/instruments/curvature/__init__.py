@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -33,14 +32,14 @@ from spinfunnel.instruments.curvature.measuring import (
 )
 from spinfunnel.instruments.curvature.outliers import LAW, NEXT
 from spinfunnel.instruments.curvature.series import density, depth, largest, tails
-from spinfunnel.maths.lanczos import Operator, as_numpy, slq
+from spinfunnel.maths.lanczos import as_numpy, slq
 from spinfunnel.maths.traces import traces_of_blocks
 from spinfunnel.subject import Subject
 
 #: A step along the gradient that takes away more than this share of the loss: the weights are on a slope.
 GAIN = 0.01
-#: Gradients that a product with the Hessian costs at most, and bare steps that a product is timed by.
-PRODUCT, TIMED = 2.5, 2
+#: Gradients that a product with the Hessian costs at most; it is counted, not timed.
+PRODUCT = 2.5
 #: A trace that is known no better than this, relative, is doubted.
 KNOWN = 0.25
 
@@ -56,7 +55,7 @@ def measure(
     """See the spectrum of the Hessian at the trained weights, by products alone, and at untrained ones."""
     system, w = subject.system, subject.system.native
     hessian = system.hessian(w)
-    seconds = _seconds(hessian, system.size)
+    seconds = PRODUCT * system.seconds
     plan, affordable = planned(subject.effort, seconds, budget)
     found = spectrum(hessian, plan, seeds(seed, "trained"))
     here = slope(system, hessian, w)
@@ -84,18 +83,6 @@ def measure(
         series=(*density(found, untrained), *tails(found, untrained), *largest(found), *depth(rows, flat)),
         doubts=tuple(doubts),
     )
-
-
-def _seconds(operator: Operator, size: int) -> float:
-    """Time a product, the first of which is not counted."""
-    from spinfunnel.maths.lanczos import vectors
-
-    v = vectors(operator, np.ones(size))
-    _ = operator @ v
-    begun = time.process_time()
-    for _ in range(TIMED):
-        _ = operator @ v
-    return (time.process_time() - begun) / TIMED
 
 
 def _numbers(found: Spectrum, here: Slope, untrained: float) -> dict[str, Number]:
@@ -186,7 +173,8 @@ def judge(finding: Finding) -> Verdict:
         else "the loss curves down along its gradient"
     )
     apart = numbers["eigenvalues that stand apart"]
-    said.append(f"{apart} eigenvalue{'s stand' if apart.value != 1 else ' stands'} apart from the rest")
+    if numbers["of so many looked at"].value:
+        said.append(f"{apart} eigenvalue{'s stand' if apart.value != 1 else ' stands'} apart from the rest")
     for law in ("a semicircle", "Marchenko-Pastur"):
         if (from_law := numbers.get(f"W1 of the bulk from {law}")) is not None and from_law.value < LAW:
             said.append(f"the rest is distributed like {law}")
