@@ -428,7 +428,7 @@ def test_the_wheel_turns_the_page_and_zooms_what_is_held(visit, landscape):
 
 def test_a_tree_has_no_ticks_below_it_and_labels_are_text(visit, landscape):
     page = visit(landscape, width=1280)
-    tree = page.locator(".branching")
+    tree = page.locator(".tall")
     tree.scroll_into_view_if_needed()
     tree.locator(".main-svg").first.wait_for()
     assert tree.locator(".xtick").count() == 0

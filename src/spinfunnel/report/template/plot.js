@@ -212,7 +212,8 @@ function makePlot(wanted, { outcomeOf = () => "", onpick = null } = {}) {
   }
   plots.add(node);
   seen.observe(node);
-  const kind = wanted.solid ? "solid" : panel.series.some((series) => series.kind === "tree") ? "branching" : "";
+  const tall = panel.series.some((series) => series.kind === "tree") || new Set(panel.series.map((series) => series.label)).size > 5;
+  const kind = wanted.solid ? "solid" : tall ? "tall" : ""; // a tree needs room, and so does a long legend
   const flat = panel === wanted ? [] : [element("p", { class: "note" }, "This is a picture in space, seen from the side: this browser has no WebGL to draw it.")];
   return element("figure", { class: `panel ${kind}` }, element("h4", {}, panel.title), node, ...flat);
 }
