@@ -103,7 +103,8 @@ def _of_linear_networks(seed: int) -> Iterator[CalibrationRow]:
 def _of_many_directions(seed: int) -> Iterator[CalibrationRow]:
     """See the index by probes at eigenvectors of two-spin couplings, where it is known, on the sphere.
 
-    The tolerance is the weight of one node of the 40 by which a probe sees a spectrum without gaps.
+    The tolerance is the largest weight, 2 / (m + 1) sin², of the m = 40 nodes by which a probe sees a
+    semicircle: a share of the spectrum is known to the weight of one node (Chebyshev, Markov, Stieltjes).
     """
     n, steps = 400, 40
     glass = spherical_pspin(n, seeds(seed, "many"), p=2)
@@ -114,7 +115,7 @@ def _of_many_directions(seed: int) -> Iterator[CalibrationRow]:
         apart = levels - levels[k]
         known = float((apart < -BAND * np.abs(apart).max()).mean())
         quantity = f"index share of eigenvector {k}, by probes"
-        yield _row(f"spherical p-spin, p 2, N {n}", quantity, share, known, 1 / steps)
+        yield _row(f"spherical p-spin, p 2, N {n}", quantity, share, known, 2 / (steps + 1))
 
 
 SEMICIRCLE = "semicircle: Auffinger, Ben Arous, Cerny (2013)"

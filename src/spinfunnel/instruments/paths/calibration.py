@@ -104,14 +104,15 @@ def _digits(seed: int) -> Iterator[CalibrationRow]:
     """Two trainings of one wide network on digits, which alignment brings together.
 
     Known behaviour, not an exact value: barriers fall with the width of networks, and by more than ten times
-    here (Ainsworth et al. 2023 on other data; literature).
+    here (Ainsworth et al. 2023 on other data; literature). Of six seeds that no row uses, barriers were
+    .26 to .43, and .025 to .05 of them was left.
     """
     if find_spec("torch") is None or find_spec("sklearn") is None:
         return
     system, b = digits_twice(seed)
     a, name = system.native, "two 64-256-256-10 ReLU networks on digits"
     line = profile(system, straight("", a, b), 25).barrier.value
-    yield _row(name, "barrier of the line is above 0.3", float(line > 0.3), 1, 0)
+    yield _row(name, "barrier of the line is above 0.15", float(line > 0.15), 1, 0)
     ways = [straight("", a, w) for w in aligned(system, a, b, seed).values()]
     best = lowest([profile(system, way, 25) for way in ways])
     yield _row(name, "share of the barrier that is left, aligned", best.barrier.value / line, 0, 0.1)
