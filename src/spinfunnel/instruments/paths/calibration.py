@@ -104,7 +104,7 @@ def _digits(seed: int) -> Iterator[CalibrationRow]:
     """Two trainings of one wide network on digits, which alignment brings together.
 
     Known behaviour, not an exact value: barriers fall with the width of networks, and by more than ten times
-    here (Ainsworth et al. 2023 on other data; literature). Of six seeds that no row uses, barriers were
+    here (Ainsworth et al. 2023 on other data; literature). Of the first six seeds, barriers were
     .26 to .43, and .025 to .05 of them was left.
     """
     if find_spec("torch") is None or find_spec("sklearn") is None:
