@@ -30,7 +30,7 @@ def test_every_matrix_has_a_row_in_every_instrument(file):
         assert list(layers(report, name)["name"]) == [f"layer.{i}.weight" for i in range(5)]
         assert {"verdict", "label", "reason"} <= set(layers(report, name).columns)
     assert not report.failed
-    assert {row["needs"] for row in report.not_run if row["instrument"]} <= {"loss", "history"}
+    assert {row["needs"] for row in report.not_run if row["instrument"]} <= {"loss", "history", "gradient"}
 
 
 def test_the_number_of_processes_does_not_change_a_bit(file):

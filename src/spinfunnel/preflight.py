@@ -7,8 +7,7 @@ meant so, such as weights that were never trained, is a doubt.
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,8 @@ import numpy as np
 from spinfunnel.core import Array, BadInput, SpinfunnelError, seeds
 from spinfunnel.systems.network_loss import NetworkLoss
 from spinfunnel.systems.network_loss.batches import arrays, taken
-from spinfunnel.task_file import guarded, told
+from spinfunnel.systems.network_loss.drawing import steadily
+from spinfunnel.task_file import guarded, told, written_in
 
 #: So many examples are looked at, in the first few batches; data of fewer are a doubt.
 LOOK = 64
@@ -58,7 +58,7 @@ shape (80,); use reduction="none"
         raise BadInput("the task has no losses: give Subject(losses=...), losses(model, batch) -> (n,)")
     if not any(kind.__module__.startswith("torch.nn") for kind in type(model).__mro__):
         raise BadInput(f"model is of type {type(model).__name__}: it must be a torch.nn.Module")
-    path = _home(losses)
+    path = written_in(losses)
     first, all_of_them = guarded(lambda: _first(batches), path, "reading train")
     system = NetworkLoss(model, losses, first, errors=errors, build=build)
     if build is not None:
@@ -78,31 +78,25 @@ shape (80,); use reduction="none"
     return tuple(doubts)
 
 
-def _home(function: Any) -> Path | None:
-    """Give the file a function was written in, for the line of its errors."""
-    code = getattr(inspect.unwrap(function), "__code__", None)
-    return code and Path(code.co_filename)
-
-
 def _first(batches: Any) -> tuple[list[Any], bool]:
     """Give the first batches, and whether there are no others; each is read anew."""
     if batches is None:
         raise BadInput("the task has no data: give Subject(train=...), a list of batches or a DataLoader")
     if not hasattr(batches, "__iter__"):
         raise BadInput(f"train is of type {type(batches).__name__}: give a list of batches or a DataLoader")
-    if iter(batches) is batches:
+    if isinstance(batches, Iterator):
         raise BadInput(
             f"train is a {type(batches).__name__} and can be read only once: give a list or a DataLoader"
         )
     kept, seen = list[Any](), 0
-    for batch in batches:
+    for batch in steadily(batches):
         if seen >= LOOK:
             return kept, False
         kept.append(batch)
         seen += _length(batch) or 1
     if not kept:
         raise BadInput("train holds no batch: give a list of batches, or a DataLoader, that is not empty")
-    if not list(islice(batches, 1)):
+    if not list(islice(steadily(batches), 1)):
         raise BadInput("train is empty when it is read a second time: give a list or a DataLoader")
     return kept, True
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from spinfunnel.coolings import Cooling, Coolings, cool, coolings
 from spinfunnel.core import (
@@ -39,6 +40,7 @@ from spinfunnel.readers.layout import Part
 from spinfunnel.report import Report
 from spinfunnel.samples import Draw, Samples, draws, sample
 from spinfunnel.subject import Subject, subject_of
+from spinfunnel.task_file import aside
 from spinfunnel.units import Failure, Progress, Skipped, Unit, run_units, said
 
 #: What is looked at piece by piece; and of sets, by the need that they meet, how they are planned, how one is
@@ -181,12 +183,23 @@ def plan(
     seconds = sum(one.cost(subject, effort) for one in able)
     seconds += sum(piece.seconds for piece in pieces if not isinstance(piece, Part))
     memory = BASELINE + max(map(_bytes, pieces), default=0)
-    if "loss" in subject.supplies:
+    lookers = [one.name for one in able if not {"loss", "gradient"}.isdisjoint(one.needs)]
+    if "loss" in subject.supplies and lookers:
         memory += subject.system.bytes
+        if memory > (there := machine_memory()) and subject.system.device.type == "cpu":
+            raise BadInput(
+                f"looking at this loss takes {memory / 1e9:.3g} GB, the machine has {there / 1e9:.3g} GB: "
+                f"give smaller batches, or leave out what looks at it: --skip {','.join(lookers)}"
+            )
     if subject.origin is None or (jobs is None and seconds < LONG):
         jobs = 1  # arrays in memory are not copied to other processes, which cost a second to start
     jobs = min(jobs or os.cpu_count() or 1, max(1, len(pieces)))
     return Plan(subject, tuple(able), pieces, not_run, effort, seed, seconds, memory, jobs)
+
+
+def machine_memory() -> int:
+    """Give the bytes of memory that this machine has, in use or not."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def _usual(subject: Subject) -> list[str]:
@@ -416,6 +429,7 @@ def carry_out(
             _conclude(report, one, plan, readings, budget, recipe)
         except KeyboardInterrupt:
             report.interrupted = True
+            report.not_run.append(_not_run(one, ["time"], "it was interrupted: let the run finish"))
         if one.name in alone:
             of_units(done + alone[one.name], all_of_it, one.name)
     shown = [name for name in NAMES if name in report.findings]
@@ -526,13 +540,14 @@ def _conclude(
             report.not_run.append(_not_run(one, ["time"], how))
         return
     try:
-        finding = one.measure(
-            plan.subject,
-            findings=report.findings,
-            seed=seeds(plan.seed, one.name),
-            budget=budget,
-            readings=good,
-        )
+        with aside(), threadpool_limits(1):  # the same bits, however many cores there are
+            finding = one.measure(
+                plan.subject,
+                findings=report.findings,
+                seed=seeds(plan.seed, one.name),
+                budget=budget,
+                readings=good,
+            )
         if _looks(one) and left:
             finding = replace(finding, doubts=(*finding.doubts, _cut_short(wanted, left)))
         finding = judge_rows(one, replace(finding, recipe=recipe))

@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from spinfunnel import record
 from spinfunnel.core import Array, BadInput, Effort, Row
@@ -24,6 +26,7 @@ from spinfunnel.systems.files import holds_couplings, read_couplings
 from spinfunnel.systems.given import LOOK, look_at, state_of
 from spinfunnel.systems.many_body import ManyBody
 from spinfunnel.systems.protocols import Metric, Moves, Native, Pairwise, Planted, Smooth, System
+from spinfunnel.task_file import aside, folder_of, guarded, is_task, load, written_in
 
 if TYPE_CHECKING:
     from spinfunnel.systems.network_loss import NetworkLoss
@@ -40,14 +43,15 @@ class Subject:
 
     Attributes:
         model: a `torch.nn.Module`, trained; it is copied, and never changed.
-        weights: a file of weights to put into it, or None. Afterwards: every tensor, none loaded yet.
+        weights: a file of weights to put into it, or None; a relative path begins at the task file.
+            Afterwards: every tensor, none loaded yet.
         losses: losses(model, batch) -> (n,), one for each example; or a pair with their weights (n,).
         errors: errors(model, batch) -> (n,), in [0, 1].
         train: the batches it was trained on: a list or a loader, which can be read again and again.
         search: batches that choices may be made on. certify: batches that nothing was ever chosen on.
         groups: names of parameters that belong together.
         build: build() -> an untrained model. train_fn: train_fn(seed) -> a model trained afresh.
-        history: the folder of a `Recorder`. Afterwards: what it recorded.
+        history: the folder of a `Recorder`; a relative path as in weights. Afterwards: what it recorded.
         parts: the matrices the weights hold, in the order of the network's depth.
         account: one row per tensor of the source: analysed, skipped (with its reason) or tied.
         system: something with an energy, or None; of a task, the loss over the training data.
@@ -186,7 +190,11 @@ def subject_of(
         return _of_system(source, made, parameters | {"seed": seed}, (source, size, seed), native)
     given, source = source, _loaded(source)
     if isinstance(source, Subject) and source.system is None and (source.losses or source is not given):
-        source = _of_task(source, str(given) if source is not given else "", slices, seed, effort)
+        for option, value in (("size", size), ("native", native)):
+            if value is not None:
+                raise BadInput(f"--{option} is for a system, and a task has its own: leave --{option} out")
+        with aside(), threadpool_limits(1):
+            source = _of_task(source, str(given) if source is not given else "", slices, seed, effort)
     if other is not None:
         return _compared(source, other)
     if size is not None:
@@ -233,12 +241,34 @@ def _history(given: Any) -> Any:
 
 
 def _loaded(source: Any) -> Any:
-    """Run a task file: the one kind of source that is executed. Anything else is given back."""
-    if not isinstance(source, str | Path) or ".py" not in str(source):
-        return source
-    from spinfunnel.task_file import is_task, load
+    """Run a task file: the one kind of source that is executed. Anything else is given back.
 
-    return load(source, Subject) if is_task(source) else source
+    Its relative paths begin at the file, wherever it is called from.
+    """
+    if not isinstance(source, str | Path) or not is_task(source):
+        return source
+    task, folder = load(source, Subject), folder_of(source)
+
+    def placed(path: Any) -> Any:
+        return folder / path if isinstance(path, str | Path) else path
+
+    return replace(task, weights=placed(task.weights), history=placed(task.history))
+
+
+def _apart(function: Callable[..., Any] | None, what: str) -> Callable[..., Any] | None:
+    """Let the user's function that makes a model draw and print aside; what it raises is told in a line."""
+    if function is None:
+        return None
+
+    @wraps(function)
+    def called(*seed: int) -> Any:
+        with aside(*seed):
+            model = guarded(lambda: function(*seed), written_in(function), what)
+        if not _is_module(model):
+            raise BadInput(f"{what} gave a {type(model).__name__}: it must give a torch.nn.Module")
+        return model
+
+    return called
 
 
 def _of_task(task: Subject, path: str, slices: bool, seed: int, effort: Effort) -> Subject:
@@ -246,15 +276,21 @@ def _of_task(task: Subject, path: str, slices: bool, seed: int, effort: Effort) 
     from spinfunnel.preflight import check
     from spinfunnel.systems.network_loss import NetworkLoss, loaded
 
-    if task.model is None or task.losses is None or task.train is None:
+    model, losses, data = task.model, task.losses, task.train
+    if model is None or losses is None or data is None:
         lacking = next(name for name in ("model", "losses", "train") if getattr(task, name) is None)
         raise BadInput(f"the task has no {lacking}: a landscape needs Subject(model=, losses=, train=)")
-    model = task.model
+    task = replace(
+        task,
+        build=_apart(task.build, "build()"),
+        train_fn=_apart(task.train_fn, "train_fn(seed)"),
+        history=_history(task.history),
+    )
     if task.weights is not None:
         read_in = read(task.weights)
         model = loaded(model, {tensor.name: tensor.load() for tensor in read_in.tensors}, str(task.weights))
-    doubts = check(model, task.losses, task.errors, task.train, task.build)
-    everything = NetworkLoss(model, task.losses, task.train, errors=task.errors, build=task.build)
+    doubts = check(model, losses, task.errors, data, task.build)
+    everything = NetworkLoss(model, losses, data, errors=task.errors, build=task.build)
     most = EXAMPLES[effort]
     system = everything if most is None else everything.few(most, seed)
     if system is not everything:
@@ -267,7 +303,6 @@ def _of_task(task: Subject, path: str, slices: bool, seed: int, effort: Effort) 
         weights=replace(plain.weights, source=path or plain.weights.source),
         parts=plain.parts,
         account=plain.account,
-        history=_history(task.history),
         system=system,
         held_out=None if task.search is None else system.over(task.search),
         native=system.native,

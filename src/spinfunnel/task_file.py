@@ -2,7 +2,8 @@
 
 This is the one place where a file of the user's is executed, and only one that was named: FILE.py, or
 FILE.py:name. It runs in the folder's company, since it may import what lies beside it, and leaves nothing
-behind: the path, the working folder, the arguments and the states of random generators are put back.
+behind: the path, the working folder, the arguments and the states of random generators are put back. What it
+draws without a seed of its own is drawn from a fixed one, so that a task is the same whenever it is run.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from __future__ import annotations
 import importlib.util
 import inspect
 import os
-import random
 import re
 import sys
 import traceback
@@ -20,9 +20,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
 
-import numpy as np
-
 from spinfunnel.core import BadInput, SpinfunnelError
+from spinfunnel.systems.network_loss.drawing import drawn_apart
 
 Kind = TypeVar("Kind")
 
@@ -41,6 +40,17 @@ def is_task(source: object) -> bool:
     (True, True, False, False)
     """
     return isinstance(source, str | Path) and SPELLED.fullmatch(str(source)) is not None
+
+
+def folder_of(source: str | Path) -> Path:
+    """Give the folder that a task file lies in: its relative paths begin there.
+
+    >>> folder_of("/mnist/task.py:small").name
+    'mnist'
+    """
+    spelled = SPELLED.fullmatch(str(source))
+    assert spelled is not None, "is_task() tells what may come here"
+    return Path(spelled["path"]).resolve().parent
 
 
 def load(source: str | Path, kind: type[Kind]) -> Kind:
@@ -91,6 +101,22 @@ def guarded(call: Callable[[], Any], path: Path | None, what: str) -> Any:
         raise
     except (Exception, SystemExit) as error:
         raise BadInput(told(error, path, what)) from error
+
+
+def written_in(function: Any) -> Path | None:
+    """Give the file that a function was written in, for the line of its errors."""
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    return code and Path(code.co_filename)
+
+
+@contextmanager
+def aside(seed: int | None = None) -> Iterator[None]:
+    """Run code of the user's: what it prints goes to standard error, and random generators are put back.
+
+    With a seed, what it draws is drawn from that.
+    """
+    with redirect_stdout(sys.stderr), drawn_apart(seed):
+        yield
 
 
 def told(error: BaseException, path: Path | None, what: str) -> str:
@@ -147,29 +173,25 @@ def _company(path: Path) -> Iterator[None]:
     Its neighbours are forgotten too, or the `model.py` of one folder would be taken for that of another.
     """
     folder = str(path.parent)
-    before = set(sys.modules)
     places, arguments, here = sys.path[:], sys.argv, Path.cwd()
-    python, numpy, torch = random.getstate(), np.random.get_state(), sys.modules.get("torch")  # noqa: NPY002
-    state = torch and (torch.random.get_rng_state(), torch.get_default_dtype(), torch.is_grad_enabled())
-    sys.path.insert(0, folder)
-    sys.argv = [str(path)]
-    try:
-        with redirect_stdout(sys.stderr):
+    with aside(0):
+        before, torch = set(sys.modules), sys.modules.get("torch")  # imported by now, if it is installed
+        modes = torch and (torch.get_default_dtype(), torch.is_grad_enabled())
+        sys.path.insert(0, folder)
+        sys.argv = [str(path)]
+        try:
             yield
-    finally:
-        sys.path[:], sys.argv = places, arguments
-        os.chdir(here)
-        random.setstate(python)
-        np.random.set_state(numpy)  # noqa: NPY002
-        if torch and state:
-            torch.random.set_rng_state(state[0])
-            torch.set_default_dtype(state[1])
-            torch.set_grad_enabled(state[2])
-        new = set(sys.modules) - before
-        own = {name for name in new if "." not in name and _lies_in(sys.modules[name], path.parent)}
-        for name in new:
-            if name == LOADING or name.partition(".")[0] in own:
-                del sys.modules[name]
+        finally:
+            sys.path[:], sys.argv = places, arguments
+            os.chdir(here)
+            if torch and modes:
+                torch.set_default_dtype(modes[0])
+                torch.set_grad_enabled(modes[1])
+            new = set(sys.modules) - before
+            own = {name for name in new if "." not in name and _lies_in(sys.modules[name], path.parent)}
+            for name in new:
+                if name == LOADING or name.partition(".")[0] in own:
+                    del sys.modules[name]
 
 
 def _lies_in(module: ModuleType, folder: Path) -> bool:

@@ -138,6 +138,8 @@ def read(folder: str | Path) -> History:
         BadInput: if it is no such folder, or no snapshot in it is complete.
     """
     folder = Path(folder)
+    if not folder.is_dir():
+        raise BadInput(f"there is no folder {folder}: a history is one that a spinfunnel Recorder wrote")
     if not is_history(folder):
         raise BadInput(f"{folder} is no history: it has no {INDEX}, which a spinfunnel Recorder writes")
     first, *lines = (folder / INDEX).read_text(errors="replace").split("\n")

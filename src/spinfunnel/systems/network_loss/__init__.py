@@ -19,6 +19,7 @@ import numpy as np
 from spinfunnel.core import Array, BadInput, seeds
 from spinfunnel.systems.network_loss.batches import held, mapped, rows_of, size_in_bytes, taken
 from spinfunnel.systems.network_loss.cost import seconds_of_gradient
+from spinfunnel.systems.network_loss.drawing import drawn_apart
 from spinfunnel.systems.network_loss.products import KINDS, Products
 from spinfunnel.systems.protocols import Metric, Native, Smooth
 
@@ -28,12 +29,16 @@ SHARE = 0.25
 #: point operations than this: there, calling costs more than computing (measured: .9 to 3 times as fast,
 #: mostly 1.5; above that, .4 to 1.8).
 TOGETHER, CALLING = 16, 15_000_000
+#: They may take so many bytes.
+REPLICAS = 250_000_000
 #: Flat vectors that are held at once: the basis of a Lanczos run, and a few more.
 VECTORS = 100
 #: While a product is made, its batch takes this much of what its graph does (measured: 1.2), and torch with
 #: what it imports, this many bytes.
 BESIDE, TORCH = 1.5, 300_000_000
 HALF = ("torch.float16", "torch.bfloat16")
+#: Where time is short, a loss is looked at on no fewer examples than these.
+LEAST = 64
 
 
 @dataclass(frozen=True)
@@ -161,6 +166,17 @@ class NetworkLoss(Smooth, Metric, Native):
                 parts.append(taken(batch, mine, length))
         return self.over(parts)
 
+    def within(self, seconds: float, gradients: float, seed: int) -> NetworkLoss:
+        """Give the same loss on as many examples as let so many gradients take so many CPU seconds.
+
+        On all of them, or else on a power of two: at least 64, even where that takes longer.
+        """
+        few, examples = self, self.examples
+        while few.seconds * gradients > seconds and examples > LEAST:
+            examples = max(LEAST, 1 << ((examples - 1).bit_length() - 1))
+            few = self.few(examples, seed)
+        return few
+
     @cached_property
     def _per_example(self) -> tuple[Array, Array, list[int]]:
         """Losses, weights, and how many examples each batch has, at the trained weights."""
@@ -221,9 +237,8 @@ class NetworkLoss(Smooth, Metric, Native):
         return None if self.functions[1] is None else self._each(1, w)
 
     def _each(self, which: int, w: Array) -> Array:
-        with self._math(), _no_grad():
-            params = self._parameters(self._tensor(w))
-            found = [self._called(which, params, batch) for batch in self.batches]
+        with self._math(), _no_grad(), self.put(w) as module:
+            found = [self.functions[which](module, batch) for batch in self.batches]
         values = [one[0] if isinstance(one, tuple) else one for one in found]
         return np.concatenate([np.asarray(value.double().cpu().numpy()) for value in values])
 
@@ -271,9 +286,12 @@ class NetworkLoss(Smooth, Metric, Native):
 
     @cached_property
     def together(self) -> int:
-        """How many replicas are evaluated together: as many as memory allows, up to a limit."""
+        """How many replicas are evaluated together: as many as fit, up to a limit.
+
+        What is free at the hour counts only if it is very little: with other parts, sums round otherwise.
+        """
         one = BESIDE * self.kept_bytes("hessian")[1] + 4 * self.native.nbytes
-        return int(np.clip(self.memory / one, 1, TOGETHER))
+        return int(np.clip(min(self.memory, REPLICAS) / one, 1, TOGETHER))
 
     def _over_replicas(self, x: Array, gradients: bool) -> tuple[Array, Array]:
         """Evaluate replicas together where that pays, else one after the other; float64 sums."""
@@ -295,15 +313,16 @@ class NetworkLoss(Smooth, Metric, Native):
     def _one(self, w: Array, gradients: bool) -> tuple[float, Array | None]:
         import torch
 
-        theta, total = self._tensor(w).requires_grad_(gradients), 0.0
-        slope = torch.zeros_like(theta) if gradients else None
-        with self._math(), torch.set_grad_enabled(gradients):
+        total, slope = 0.0, 0.0
+        with self._math(), torch.set_grad_enabled(gradients), self.put(w) as module:
+            free = [p for p in module.parameters() if p.requires_grad]
             for batch in self.batches:
-                loss = self._mean(self._parameters(theta), batch)
+                loss = self._mean(None, batch)
                 total += float(loss.detach())
-                if slope is not None:
-                    slope += torch.autograd.grad(loss, theta)[0]
-        return total, None if slope is None else slope.cpu().numpy()
+                if gradients:
+                    parts = torch.autograd.grad(loss, free, materialize_grads=True)
+                    slope = slope + torch.cat([part.reshape(-1) for part in parts])
+        return total, slope.cpu().numpy() if gradients else None
 
     def _stacked(self, x: Array, gradients: bool) -> tuple[Array, Array]:
         import torch
@@ -326,12 +345,12 @@ class NetworkLoss(Smooth, Metric, Native):
         energy = energies.cpu().numpy()
         return energy, slopes.detach().cpu().numpy() if gradients else np.empty((len(x), 0), self.dtype)
 
-    def _mean(self, params: dict[str, Any], batch: Any) -> Any:
+    def _mean(self, params: dict[str, Any] | None, batch: Any) -> Any:
         """Give what a batch adds to the energy, in float64 so that many small terms are not lost."""
         values, weights = self._values(params, batch)
         return (values.double() * weights.double()).sum() / self.total_weight
 
-    def _values(self, params: dict[str, Any], batch: Any) -> tuple[Any, Any]:
+    def _values(self, params: dict[str, Any] | None, batch: Any) -> tuple[Any, Any]:
         import torch
 
         found = self._called(0, params, batch)
@@ -423,11 +442,8 @@ class NetworkLoss(Smooth, Metric, Native):
         return x
 
     def _built(self, seed: int) -> Array:
-        import torch
-
         assert self.build is not None
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed % 2**63)
+        with drawn_apart(seed):
             fresh = self.build()
         return self.flat({name: p.detach().float().cpu().numpy() for name, p in fresh.named_parameters()})
 

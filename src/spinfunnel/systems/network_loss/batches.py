@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from spinfunnel.core import Array, BadInput
+from spinfunnel.systems.network_loss.drawing import steadily
 
 
 def mapped(batch: Any, change: Callable[[Any], Any]) -> Any:
@@ -74,11 +75,11 @@ def held(batches: Iterable[Any], change: Callable[[Any], Any], limit: int) -> tu
     """
     kept: list[Any] = []
     left = limit
-    for batch in batches:
+    for batch in steadily(batches):
         kept.append(change(batch))
         left -= size_in_bytes(batch)
         if left < 0:
-            if iter(batches) is batches:
+            if isinstance(batches, Iterator):
                 raise BadInput("the batches can be read only once: give a list or a DataLoader")
             return Streamed(batches, change), False
     if not kept:
@@ -94,5 +95,5 @@ class Streamed:
         self.batches, self.change = batches, change
 
     def __iter__(self) -> Any:
-        """Read them."""
-        return map(self.change, self.batches)
+        """Read them, in the same order each time."""
+        return map(self.change, steadily(self.batches))
