@@ -19,6 +19,7 @@ from spinfunnel.instruments.criticality.of_networks import related
 from spinfunnel.networks.solved import deep_linear, deep_linear_saddles, taught
 from spinfunnel.subject import Subject
 from spinfunnel.systems.complexity import index_share
+from spinfunnel.systems.network_loss import NetworkLoss
 
 torch = pytest.importorskip("torch")
 CALIBRATIONS = {one.name: one for one in instrument("criticality").calibrations}
@@ -87,16 +88,28 @@ def test_one_seed_gives_the_same_bits(subject, found):
         np.testing.assert_array_equal(again.tables["low-gradient points"].columns[name], column)
 
 
+class Priced:
+    """A loss of so many examples, each of which costs the same."""
+
+    within = NetworkLoss.within
+
+    def __init__(self, examples, seconds):
+        self.examples, self.seconds = examples, seconds
+
+    def few(self, examples, seed):
+        return Priced(examples, self.seconds * examples / self.examples)
+
+
 def test_little_time_means_fewer_examples_and_then_less_work(subject):
-    quick = SimpleNamespace(examples=300, seconds=1e-3)
-    assert work(quick, "quick", None)[1] == 300
-    slow = SimpleNamespace(examples=4000, seconds=0.1)
-    todo, examples = work(slow, "normal", None)
-    assert examples in (256, 512, 1024)
-    assert todo.cost * slow.seconds * examples / 4000 <= 45.1
-    assert work(SimpleNamespace(examples=4000, seconds=10.0), "normal", None)[1] == 64
+    assert work(Priced(300, 1e-3), "quick", 9.0, 0)[1].examples == 300
+    todo, few = work(Priced(4000, 0.1), "normal", 45.0, 0)
+    assert few.examples in (256, 512, 1024)
+    assert todo.cost * few.seconds <= 45
+    assert work(Priced(4000, 10.0), "normal", 45.0, 0)[1].examples == 64
     late = measure(subject, findings={}, seed=0, budget=1e-9)
-    assert "the budget was" in late.doubts[-1]
+    said = judge(late)
+    assert (said.outcome, said.label) == ("unsure", "not searched")
+    assert "more than the 0 s there are" in said.sentence
     assert cost(subject, "quick") < 9
 
 

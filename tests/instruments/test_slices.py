@@ -108,7 +108,7 @@ def test_a_network_has_a_basin_and_a_verdict(subject):
     assert table["direction"].tolist() == ["random 1", "random 2", "random 3", "sharpest"]
     verdict = judge(finding)
     assert (verdict.outcome, verdict.label) == ("info", "basin")
-    assert "not the sharpest" in verdict.sentence
+    assert "random directions" in verdict.sentence
     panels = {one.panel for one in finding.series}
     assert panels == {
         "Along random directions", "Along the sharpest direction", "Plane of two random directions",

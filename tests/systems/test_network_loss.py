@@ -361,6 +361,15 @@ def test_data_that_are_none_or_can_be_read_only_once_are_refused(system):
         NetworkLoss(tanh_network(), crossed, iter(system.batches), memory=100)
 
 
+def test_where_time_is_short_fewer_examples_are_looked_at():
+    whole = NetworkLoss(tanh_network(), crossed, cut(*drawn(300, 4), 200, 100))
+    assert whole.within(100 * whole.seconds, 99, 0) is whole
+    fewer = whole.within(0.7 * whole.seconds, 1, 0)
+    assert fewer.examples in (64, 128, 256)
+    assert fewer.seconds <= 0.7 * whole.seconds or fewer.examples == 64
+    assert whole.within(0.0, 1, 0).examples == 64
+
+
 def test_a_few_examples_are_the_same_for_one_seed_and_all_equally_likely(system):
     assert system.few(17, 0) is system
     few = system.few(5, 0)

@@ -13,7 +13,7 @@ from rich.padding import Padding
 from rich.table import Table as Grid
 from rich.text import Text
 
-from spinfunnel.core import QUESTIONS, Finding, Table
+from spinfunnel.core import QUESTIONS, Finding, Table, Verdict
 from spinfunnel.report.layers import (
     columns,
     in_short,
@@ -220,11 +220,17 @@ def _account(report: Report) -> list[RenderableType]:
 
 
 def _doubts(report: Report) -> list[RenderableType]:
+    """Say what was not said beside the verdicts."""
     return [
         _hanging("doubt", f"{visible(name)}: {visible(doubt)}", "magenta")
         for name, found in report.findings.items()
         for doubt in found.doubts
+        if not _told(doubt, report.verdicts[name])
     ]
+
+
+def _told(doubt: str, verdict: Verdict) -> bool:
+    return doubt in verdict.evidence or doubt[1:] in verdict.sentence
 
 
 def _failed(report: Report) -> list[RenderableType]:

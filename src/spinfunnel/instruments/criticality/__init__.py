@@ -112,7 +112,7 @@ def _doubts(points: Points) -> tuple[str, ...]:
 
 def judge(finding: Finding) -> Verdict:
     """Say how index and energy go together, and where the index goes to zero."""
-    if of_networks.TABLE in finding.tables:
+    if "examples" in finding.numbers:
         return of_networks.judge(finding)
     numbers = finding.numbers
     tried = f"of {numbers['searches']} searches ({numbers['share that converged']} converged)"

@@ -48,12 +48,12 @@ class Work:
         return PRODUCT * (self.points + self.null) * (self.products + self.steps * self.probes)
 
 
-#: From little work to much; each effort does the most of these that its CPU seconds allow.
+#: From little work to much; each effort does the most of these that its CPU seconds allow, or none.
 WORK = (Work(6, 2, 150, 24, 2), Work(8, 2, 200, 30, 2), Work(10, 4, 360, 40, 2), Work(24, 10, 900, 60, 4))
-SECONDS: dict[Effort, float] = {"quick": 8.0, "normal": 45.0, "full": 400.0}
+SECONDS: dict[Effort, float] = {"quick": 8.0, "normal": 60.0, "full": 400.0}
 MOST: dict[Effort, int] = {"quick": 2, "normal": 3, "full": 4}
 #: Fewer examples are looked at before less is done: down to so many. The least work is done on fewer still.
-EXAMPLES, FEWEST = 256, 64
+EXAMPLES = 256
 
 
 @dataclass(frozen=True)
@@ -76,19 +76,13 @@ class LowPoints:
     steepest: Array
 
 
-def work(system: NetworkLoss, effort: Effort, budget: float | None) -> tuple[Work, int]:
-    """Choose how much is done, and on how many examples: all, or a power of two.
-
-    So it does not change with every measurement of the time that a gradient takes.
-    """
-    there = min(SECONDS[effort], math.inf if budget is None else budget)
-    everything = system.examples
+def work(system: NetworkLoss, effort: Effort, there: float, seed: int) -> tuple[Work, NetworkLoss]:
+    """Choose how much is done in so many CPU seconds, and the examples: if need be, more than is there."""
     for one in WORK[MOST[effort] - 1 :: -1]:
-        share = there / (one.cost * system.seconds)
-        examples = everything if share >= 1 else 2 ** int(math.log2(max(1.0, everything * share)))
-        if examples >= min(EXAMPLES, everything):
-            return one, examples
-    return WORK[0], min(everything, max(FEWEST, examples))
+        few = system.within(there, one.cost, seed)
+        if few.examples >= min(EXAMPLES, system.examples) and one.cost * few.seconds <= there:
+            break
+    return one, few
 
 
 def starts(subject: Subject, system: NetworkLoss, count: int, seed: int) -> tuple[Array, list[str]]:
@@ -100,7 +94,10 @@ def starts(subject: Subject, system: NetworkLoss, count: int, seed: int) -> tupl
     if subject.history is not None and len(steps := subject.history.steps) >= count:
         losses = np.nan_to_num(subject.history.losses, nan=0.0)
         wanted = np.linspace(losses[0], losses[-1], count)[:-1]
-        chosen = list(dict.fromkeys(int(np.abs(losses - loss).argmin()) for loss in wanted))
+        chosen: list[int] = []
+        for loss in wanted:
+            nearest = np.abs(losses[:-1] - loss).argsort(kind="stable")
+            chosen.append(next(int(i) for i in nearest if i not in chosen))
         path = [system.flat(subject.history.mapping(i)) for i in chosen]
         names = [f"step {steps[i]}" for i in chosen]
     else:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 
 from spinfunnel.core import Array, Axis, Effort, Finding, Number, Series, Table, Verdict, seeds, significant
 from spinfunnel.instruments.criticality.networks import (
+    MOST,
+    SECONDS,
     SPINS,
+    WORK,
     LowPoints,
     low_points,
     of_the_glass,
@@ -31,8 +35,15 @@ LEVEL, PERMUTATIONS, SAME = 0.05, 9999, 0.01
 
 def measure(subject: Subject, seed: int, budget: float | None) -> Finding:
     """Search for low gradients from the path of training and, as a null, from permuted weights."""
-    todo, examples = work(subject.system, subject.effort, budget)
-    system = subject.system.few(examples, seeds(seed, "examples"))
+    there = min(SECONDS[subject.effort], math.inf if budget is None else budget)
+    todo, system = work(subject.system, subject.effort, there, seeds(seed, "examples"))
+    if (takes := todo.cost * system.seconds) > there:
+        short = (
+            f"searches for points of low gradient take about {takes:.0f} s, on {system.examples} examples, "
+            f"more than the {there:.0f} s there are"
+        )
+        numbers = {"searches": Number(0, kind="count"), "examples": Number(system.examples, kind="count")}
+        return Finding("criticality", "landscape", numbers=numbers, doubts=(short,))
     path, names = starts(subject, system, todo.points, seed)
     null = permuted(system, path[-todo.null :], seed)
     names = [*names, *(f"{name}, permuted" for name in names[-todo.null :])]
@@ -76,7 +87,7 @@ def measure(subject: Subject, seed: int, budget: float | None) -> Finding:
         numbers=numbers,
         tables={TABLE: table},
         series=_series(points, mine, system.size),
-        doubts=_doubts(points, mine, reach, budget, todo.cost * system.seconds),
+        doubts=_doubts(points, mine, reach),
     )
 
 
@@ -133,9 +144,7 @@ def _series(points: LowPoints, mine: Array, size: int) -> tuple[Series, ...]:
     return tuple(drawn)
 
 
-def _doubts(
-    points: LowPoints, mine: Array, reach: float, budget: float | None, took: float
-) -> tuple[str, ...]:
+def _doubts(points: LowPoints, mine: Array, reach: float) -> tuple[str, ...]:
     doubts, ends = [], points.ends
     good, total = int((ends.converged & mine).sum()), int(mine.sum())
     if not reach > 0:
@@ -153,16 +162,16 @@ def _doubts(
         doubts.append(
             "all stationary points have much the same loss: nothing can be seen of a relation to it"
         )
-    if budget is not None and took > budget:
-        doubts.append(
-            f"about {took:.0f} s were spent, the least that tells anything, but the budget was {budget:.0f} s"
-        )
     return tuple(doubts)
 
 
 def judge(finding: Finding) -> Verdict:
     """Say how index and loss go together, and at how many points."""
-    numbers, table = finding.numbers, finding.tables[TABLE].columns
+    numbers = finding.numbers
+    if TABLE not in finding.tables:
+        why = finding.doubts[0]
+        return Verdict("unsure", "not searched", f"{why[0].upper()}{why[1:]}.", "Raise --effort or --budget.")
+    table = finding.tables[TABLE].columns
     stationary = table["end"] == "stationary"
     null = np.array([str(name).endswith("permuted") for name in table["name"]])
     said = [
@@ -201,5 +210,4 @@ def _between(table: dict[str, Array], some: Array) -> str:
 
 def cost(subject: Subject, effort: Effort) -> float:
     """Estimate CPU seconds, from those of a gradient."""
-    todo, examples = work(subject.system, effort, None)
-    return float(todo.cost * subject.system.seconds * examples / subject.system.examples)
+    return float(min(SECONDS[effort], WORK[MOST[effort] - 1].cost * subject.system.seconds))

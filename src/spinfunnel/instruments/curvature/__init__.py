@@ -20,6 +20,7 @@ from spinfunnel.core import (
     Table,
     Verdict,
     seeds,
+    significant,
 )
 from spinfunnel.instruments.curvature.calibration import calibrations
 from spinfunnel.instruments.curvature.layers import Slope, gauss_newton_share, layers, slope
@@ -54,9 +55,9 @@ def measure(
 ) -> Finding:
     """See the spectrum of the Hessian at the trained weights, by products alone, and at untrained ones."""
     system, w = subject.system, subject.system.native
-    hessian = system.hessian(w)
-    seconds = PRODUCT * system.seconds
-    plan, affordable = planned(subject.effort, seconds, budget)
+    plan, allowed = planned(subject.effort, PRODUCT * system.seconds, budget)
+    system = system.within(allowed, PRODUCT * plan.products, seeds(seed, "examples"))
+    seconds, hessian = PRODUCT * plan.products * system.seconds, system.hessian(w)
     found = spectrum(hessian, plan, seeds(seed, "trained"))
     here = slope(system, hessian, w)
     rows = layers(system, hessian, found, w, plan, seed)
@@ -65,15 +66,16 @@ def measure(
     last = np.array([block.stop for block in system.blocks])
     flat = traces_of_blocks(null, last, products=plan.vectors, seed=seeds(seed, "null blocks"))[0]
     numbers = _numbers(found, here, float(untrained.nodes.max()))
+    numbers["examples"] = Number(system.examples, kind="count")
     with suppress(BadInput):  # Gauss-Newton products can be made only if losses call the model once
         if found.trace.value:
             share = gauss_newton_share(system, hessian, found, w, plan, seed)
             numbers["Gauss-Newton share of the trace"] = share
     doubts = list(_doubts(found))
-    if not affordable:
+    if seconds > allowed:
         doubts.append(
-            f"the least that is worth doing, {plan.products} products of {seconds:.2g} s, is more than the "
-            "budget: give more, or fewer examples"
+            f"the least that is worth doing takes about {seconds:.0f} s, more than the {allowed:.0f} s there "
+            "are: raise --effort or --budget"
         )
     return Finding(
         "curvature",
@@ -160,10 +162,9 @@ def judge(finding: Finding) -> Verdict:
         f"{numbers['largest eigenvalue, untrained'].value:.3g}), tr H = {numbers['trace']}"
     ]
     if down:
-        said.append(
-            f"the lowest eigenvalue is {lowest:.2g}, and about {numbers['directions down']} of {size} "
-            f"directions lead down by more than {numbers['zero band'].value:.1g}"
-        )
+        index, band = numbers["directions down"], significant(numbers["zero band"].value, 2)
+        count = f"about {index} of {size} directions lead" if index.value >= 1 else "no direction seen leads"
+        said.append(f"the lowest eigenvalue is {lowest:.2g}, and {count} down by more than {band}")
     else:
         said.append(f"no direction leads down: the lowest eigenvalue is {lowest:.2g}")
     said.append(f"{numbers['share of flat directions'].value:.1%} are flat to that measure")

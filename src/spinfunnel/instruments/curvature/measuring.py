@@ -69,8 +69,8 @@ PLANS: dict[Effort, Plan] = {
 SECONDS: dict[Effort, float] = {"quick": 13.0, "normal": 50.0, "full": 600.0}
 
 
-def planned(effort: Effort, seconds: float, budget: float | None) -> tuple[Plan, bool]:
-    """Give the plan of an effort, or as much less as time asks for, and whether there is time for that.
+def planned(effort: Effort, seconds: float, budget: float | None) -> tuple[Plan, float]:
+    """Give the plan of an effort, or as much less as time asks for, and the seconds there are.
 
     `seconds` are those of a product.
     """
@@ -78,7 +78,7 @@ def planned(effort: Effort, seconds: float, budget: float | None) -> tuple[Plan,
     plan = PLANS[effort]
     while plan.products * seconds > allowed and plan.less() != plan:
         plan = plan.less()
-    return plan, plan.products * seconds <= allowed
+    return plan, allowed
 
 
 @dataclass(frozen=True)

@@ -60,13 +60,13 @@ class Work:
 
 #: From little work to much; each effort does the most of these that its CPU seconds allow.
 WORK = (
-    Work(2, 30, 24, 3),
+    Work(2, 20, 18, 3),
     Work(2, 40, 40, 4),
     Work(3, 60, 60, 6),
     Work(4, 120, 80, 10),
     Work(6, 200, 120, 20),
 )
-SECONDS: dict[Effort, float] = {"quick": 8.0, "normal": 45.0, "full": 400.0}
+SECONDS: dict[Effort, float] = {"quick": 9.5, "normal": 45.0, "full": 400.0}
 MOST: dict[Effort, int] = {"quick": 3, "normal": 4, "full": 5}
 
 
@@ -93,6 +93,8 @@ def measure(
     system = subject.system
     assert isinstance(system, NetworkLoss)
     todo = work(system.seconds, subject.effort, budget)
+    there = min(SECONDS[subject.effort], math.inf if budget is None else budget)
+    system = system.within(there, todo.cost, seeds(seed, "examples"))
     w, first = posterior_mode(
         system,
         system.trained,
@@ -217,11 +219,10 @@ def judge(finding: Finding) -> Verdict:
     numbers, matrix = finding.numbers, finding.tables["curvature"].columns["matrix"][0]
     bits, empty = numbers["bits per example"], numbers["bits with all weights zero"]
     sentence = (
-        f"The {numbers['examples']} examples cost {bits} bits each: {numbers['bits of the losses']} for the "
-        f"losses and {numbers['bits of the weights']} for the weights, of which the data determine "
-        f"{numbers['effective parameters']} directions out of {numbers['parameters']}; with all weights zero "
-        f"they cost {empty}. This is Laplace's approximation at the posterior's mode near the trained "
-        f"weights, by the {matrix}; prior precision {numbers['prior precision']}."
+        f"The {numbers['examples']} examples cost {bits} bits each, {numbers['bits of the losses']} for the "
+        f"losses and {numbers['bits of the weights']} for the weights; with all weights zero, {empty}. The "
+        f"data determine {numbers['effective parameters']} of {numbers['parameters']} directions (Laplace's "
+        f"approximation, by the {matrix})."
     )
     room = 2 * (bits.error or 0.0)
     outcome: Outcome = "info"
@@ -238,7 +239,8 @@ def judge(finding: Finding) -> Verdict:
 
 def cost(subject: Subject, effort: Effort) -> float:
     """Estimate CPU seconds, from those of a gradient."""
-    return float(work(subject.system.seconds, effort, None).cost * subject.system.seconds)
+    system = subject.system
+    return float(min(SECONDS[effort], work(system.seconds, effort, None).cost * system.seconds))
 
 
 instrument = Instrument(

@@ -27,6 +27,11 @@ from spinfunnel.subject import Subject
 #: A barrier counts as none if it is within its error, or below this share of the one to a copy of the network
 #: with its units in other places.
 SMALL = 0.05
+#: What to do where there is one network only.
+SECOND = (
+    "For the way to a second network: `spinfunnel compare task.py OTHER`, or train_fn= in the task, which "
+    "trains one at --effort full."
+)
 
 
 def measure(
@@ -106,11 +111,6 @@ def _series(found: Comparison) -> list[Any]:
 
 def _doubts(found: Comparison) -> list[str]:
     doubts = [*found.doubts]
-    if LINE not in found.training:
-        doubts.append(
-            "there is no second network to walk to: `spinfunnel compare task.py OTHER` gives one, or "
-            "train_fn= in the task, which trains one at --effort full"
-        )
     if not found.began:
         doubts.append("the first weights are not known: record the training, or say build= in the task")
     if found.began == "drawn afresh":
@@ -146,7 +146,7 @@ def judge(finding: Finding) -> Verdict:
             "info" if BEGIN in barriers else "unsure",
             label,
             _sentence(said),
-            finding.doubts[0],
+            SECOND,
             finding.doubts,
         )
     bent = {name: barriers[name] for name in (CURVED, RELAXED) if name in barriers}

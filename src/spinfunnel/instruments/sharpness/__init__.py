@@ -9,7 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from spinfunnel.core import Array, Effort, Finding, Instrument, Number, Row, Table, Verdict, seeds
+from spinfunnel.core import (
+    Array,
+    Effort,
+    Finding,
+    Instrument,
+    Number,
+    Row,
+    Table,
+    Verdict,
+    seeds,
+    significant,
+)
 from spinfunnel.instruments.sharpness.calibration import calibrations
 from spinfunnel.instruments.sharpness.measuring import (
     PRODUCTS,
@@ -35,11 +46,8 @@ OFF = 0.2
 UNTOLD = "gradient and Hessian do not tell the rise"
 #: What one forward pass and one Hessian product take, in gradients; what a subset takes at least.
 FORWARD, PRODUCT, SMALL = 0.4, 2.5, 0.1
-SECONDS: dict[Effort, float] = {"quick": 10.0, "normal": 60.0, "full": 600.0}
-NO_LINK = (
-    "No reliable link between such numbers and generalisation was found (Andriushchenko et al., ICML 2023, "
-    "literature)"
-)
+SECONDS: dict[Effort, float] = {"quick": 8.0, "normal": 60.0, "full": 600.0}
+NO_LINK = "No reliable link to generalisation was found (Andriushchenko et al., ICML 2023, literature)"
 
 
 @dataclass(frozen=True)
@@ -50,12 +58,16 @@ class Size:
     pairs: int
     subsets: int
 
-    def seconds(self, system: NetworkLoss) -> float:
-        """Estimate the CPU seconds it takes, plain and adaptive."""
-        small = max(SMALL, SUBSET / system.examples)
-        worst = 2 * STEPS * (self.radii + small * self.subsets) + PRODUCT * PRODUCTS
+    def gradients(self, examples: int) -> float:
+        """Count the gradients it takes, plain and adaptive, of a loss over so many examples."""
+        subsets = max(SMALL, SUBSET / examples) * self.subsets if examples > 2 * SUBSET else 0.0
+        worst = 2 * STEPS * (self.radii + subsets) + PRODUCT * PRODUCTS
         average = self.pairs * (PRODUCT + 2 * FORWARD * self.radii)
-        return 2 * system.seconds * (worst + average)
+        return 2 * (worst + average)
+
+    def seconds(self, system: NetworkLoss) -> float:
+        """Estimate the CPU seconds it takes."""
+        return system.seconds * self.gradients(system.examples)
 
 
 #: The least that says something, and what each effort asks for; a large network gets less.
@@ -83,7 +95,11 @@ def measure(
     assert isinstance(system, NetworkLoss)
     allowed = min(SECONDS[subject.effort], math.inf if budget is None else budget)
     size, w = size_of(system, subject.effort, allowed), system.trained
-    numbers: dict[str, Number] = {"loss": Number(float(system.energy(w[None])[0]))}
+    system = system.within(allowed, size.gradients(SUBSET), seeds(seed, "examples"))
+    numbers: dict[str, Number] = {
+        "loss": Number(float(system.energy(w[None])[0])),
+        "examples": Number(system.examples, kind="count"),
+    }
     rows: list[Row] = []
     for kind in RADII:
         found, told = look(system, w, kind, size, seed)
@@ -122,7 +138,7 @@ def look(
     radius = RADII[kind]
     on_subsets = [
         worst_case(system.few(SUBSET, seeds(seed, "subset", i)), w, scale, radius, radius * starts)
-        for i in range(size.subsets)
+        for i in range(size.subsets if system.examples > 2 * SUBSET else 0)
     ]
     unit = scale if kind == "adaptive" else np.full_like(sizes, math.sqrt(float((sizes**2).mean())))
     spreads = SPREAD * around
@@ -143,11 +159,10 @@ def look(
         f"worst rise expected, {kind}": Number(
             low, low=low, high=high, level=1.0, kind="bounds, from g and H"
         ),
-        f"worst rise, {kind}, of {SUBSET} examples": student(np.array(on_subsets)),
         f"average rise, {kind}": student(moved[:, middle]),
         f"average rise expected, {kind}": student(told[:, middle]),
         f"λ of C H C, {kind}": Number(expected.top),
-    }
+    } | ({f"worst rise, {kind}, of {SUBSET} examples": student(np.array(on_subsets))} if on_subsets else {})
 
 
 def _doubts(rows: Sequence[Row], size: Size, allowed: float, system: NetworkLoss) -> tuple[str, ...]:
@@ -190,17 +205,17 @@ def judge(finding: Finding) -> Verdict:
     """Say how much the loss rises, and whether a quadratic knew."""
     numbers, said = finding.numbers, []
     for kind, radius in RADII.items():
-        bounds, few = (
-            numbers[f"worst rise expected, {kind}"],
-            numbers[f"worst rise, {kind}, of {SUBSET} examples"],
-        )
+        bounds = numbers[f"worst rise expected, {kind}"]
+        worst = numbers[f"worst rise, {kind}"].value
+        low, high, most = (significant(x, 3) for x in (bounds.low or 0.0, bounds.high or 0.0, worst))
         said.append(
-            f"{kind}, by up to {numbers[f'worst rise, {kind}'].value:.3g} within ρ = {radius} (quadratic: "
-            f"{bounds.low:.3g} to {bounds.high:.3g}) and by {few} on {SUBSET} examples, and by "
-            f"{numbers[f'average rise, {kind}']} on average where weights move by {SPREAD:.0%} (quadratic: "
+            f"{kind}, by up to {most} within ρ = {radius} (quadratic: {low} to {high}), and by "
+            f"{numbers[f'average rise, {kind}']} where weights move by {SPREAD:.0%} (quadratic: "
             f"{numbers[f'average rise expected, {kind}']})"
         )
-    sentence = f"The loss, {numbers['loss']}, rises, {'; '.join(said)}. {NO_LINK}."
+    sentence = (
+        f"The loss, {numbers['loss']} on {numbers['examples']} examples, rises, {'; '.join(said)}. {NO_LINK}."
+    )
     if not np.isfinite(finding.tables["rises"].columns["rise"]).all():
         return Verdict(
             "unsure", "not finite", sentence, "Look at smaller moves, or in float64.", finding.doubts[:1]
@@ -212,7 +227,7 @@ def judge(finding: Finding) -> Verdict:
 def cost(subject: Subject, effort: Effort) -> float:
     """Estimate CPU seconds."""
     assert isinstance(subject.system, NetworkLoss)
-    return size_of(subject.system, effort, SECONDS[effort]).seconds(subject.system)
+    return min(SECONDS[effort], size_of(subject.system, effort, SECONDS[effort]).seconds(subject.system))
 
 
 instrument = Instrument(
@@ -226,8 +241,8 @@ instrument = Instrument(
     "Choi, ICML 2021 (2102.11600). What they are good for: Andriushchenko, Croce, Müller, Hein, Flammarion, "
     "ICML 2023 (2302.07011). The ascent: Croce, Hein, ICML 2020 (2003.01690).",
     what="How much the loss rises when the weights move by C u, with C = 1 (plain) or C = |w| (adaptive): "
-    "the most within |u| <= ρ, on all examples and on subsets of 128, and the mean for normal u; and, beside "
-    "each, what gradient and Hessian expect, at a minimum ρ²λ/2 and ρ² tr(CHC)/2.",
+    "the most within |u| <= ρ, on all examples and, if there are over 256, on subsets of 128, and the mean "
+    "for normal u; and, beside each, what gradient and Hessian expect, at a minimum ρ²λ/2 and ρ² tr(CHC)/2.",
     why="A flat minimum forgives rounding, noise and pruning. Plain sharpness changes where a ReLU network's "
     "layers are rescaled, which changes nothing else; adaptive sharpness does not.",
     judged="Quadratic (info) or not: not, if a worst rise is a fifth outside the bounds that gradient and "

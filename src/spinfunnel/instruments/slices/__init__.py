@@ -9,7 +9,19 @@ from typing import Any
 
 import numpy as np
 
-from spinfunnel.core import Array, BadInput, Effort, Finding, Instrument, Number, Row, Table, Verdict, seeds
+from spinfunnel.core import (
+    Array,
+    BadInput,
+    Effort,
+    Finding,
+    Instrument,
+    Number,
+    Row,
+    Table,
+    Verdict,
+    seeds,
+    significant,
+)
 from spinfunnel.instruments.slices.calibration import calibrations
 from spinfunnel.instruments.slices.lines import ROUNDING, Line, basins, concave_share, half_widths, line
 from spinfunnel.instruments.slices.planes import Path, Plane, path, plane
@@ -24,7 +36,7 @@ FORWARD, PRODUCT = 0.4, 2.5
 #: Products for the sharpest direction, and the residual it may have, as a share of its eigenvalue.
 PRODUCTS, RESIDUAL = 40, 0.03
 #: CPU seconds that may be spent.
-SECONDS: dict[Effort, float] = {"quick": 10.0, "normal": 60.0, "full": 600.0}
+SECONDS: dict[Effort, float] = {"quick": 8.0, "normal": 60.0, "full": 600.0}
 #: Of a history, at most so many snapshots, and bytes.
 SNAPSHOTS, ROOM = 41, 1 << 30
 #: The rise that ends a half-width, and a fall that means no minimum: shares of what the weights gain.
@@ -48,10 +60,15 @@ class Size:
     points: int
     side: int
 
+    @property
+    def gradients(self) -> float:
+        """Count the gradients it takes."""
+        points = (self.draws + 4) * self.points + self.side**2 + 9 + SNAPSHOTS
+        return FORWARD * points + PRODUCT * (self.draws + PRODUCTS + 4)
+
     def seconds(self, system: NetworkLoss) -> float:
         """Estimate the CPU seconds it takes."""
-        points = (self.draws + 4) * self.points + self.side**2 + 9 + SNAPSHOTS
-        return system.seconds * (FORWARD * points + PRODUCT * (self.draws + PRODUCTS + 4))
+        return system.seconds * self.gradients
 
 
 #: The least that says something, and what each effort asks for; a large network gets less.
@@ -103,12 +120,18 @@ def measure(
     assert isinstance(system, NetworkLoss)
     allowed = min(SECONDS[subject.effort], math.inf if budget is None else budget)
     size = size_of(system, subject.effort, allowed)
-    seen = look(system, system.trained, size, seed, subject.held_out, _snapshots(subject, system))
+    if size == LEAST:  # a plane of fewer examples says more than none of all
+        system = system.within(allowed, SIZES["quick"].gradients, seeds(seed, "examples"))
+        size = size_of(system, "quick", allowed)
+    held_out = subject.held_out
+    if held_out is not None:
+        held_out = held_out.few(system.examples, seeds(seed, "held out"))
+    seen = look(system, system.trained, size, seed, held_out, _snapshots(subject, system))
     table = Table.of([_row(one, seen) for one in (*seen.lines, seen.sharp) if one is not None])
     return Finding(
         "slices",
         "landscape",
-        numbers=_numbers(seen, table),
+        numbers={**_numbers(seen, table), "examples": Number(system.examples, kind="count")},
         tables={"lines": table},
         series=(
             *random_lines(seen.lines, seen.length),
@@ -288,9 +311,9 @@ def judge(finding: Finding) -> Verdict:
     else:
         said[0] += f" the loss was looked at up to {lines['length'][0]:.2g} |w|"
     if "half-width, sharpest" in numbers:
+        times = significant(numbers["sharpest curvature / mean of random ones"].value, 3)
         said.append(
-            f"along the sharpest one found, {numbers['sharpest curvature / mean of random ones'].value:.3g} "
-            f"times as curved, at {numbers['half-width, sharpest']}"
+            f"along the sharpest one found, {times} times as curved, at {numbers['half-width, sharpest']}"
         )
     said.append(
         "no line has a second basin" if not rough else f"{rough:.0%} of the lines have a second basin"
@@ -304,7 +327,9 @@ def judge(finding: Finding) -> Verdict:
     if "share of the path in the plane" in numbers:
         kept = numbers["share of the path in the plane"].value
         said.append(f"the plane holds {kept:.0%} of the training path (of a random walk, {WALK:.0%})")
-    sentence = f"{'; '.join(said)}. {LIMITS}."
+    if "examples" in numbers:
+        said.append(f"seen on {numbers['examples']} examples")
+    sentence = f"{'; '.join(said)}."
     if finding.doubts:
         return Verdict("unsure", label, sentence, "See the doubts.", finding.doubts[:1])
     return Verdict("info", label, sentence)
@@ -313,7 +338,8 @@ def judge(finding: Finding) -> Verdict:
 def cost(subject: Subject, effort: Effort) -> float:
     """Estimate CPU seconds."""
     assert isinstance(subject.system, NetworkLoss)
-    return size_of(subject.system, effort, SECONDS[effort]).seconds(subject.system)
+    size = size_of(subject.system, effort, SECONDS[effort])
+    return SECONDS[effort] if size == LEAST else size.seconds(subject.system)
 
 
 instrument = Instrument(

@@ -188,6 +188,8 @@ def _too_few(count: int) -> str:
     return f"{few} not tell whether the weights have arrived: {FEWEST} are needed"
 
 
+#: A learning rate that ends below this share of its highest stops the weights by itself.
+COOLED = 0.01
 #: Of every motion: label, outcome, what it means, and what to do.
 WORDS: dict[Motion, tuple[str, Outcome, str, str]] = {
     "stopped": ("arrived", "good", "the weights have stopped", ""),
@@ -220,17 +222,17 @@ def judge(finding: Finding) -> Verdict:
         return Verdict("unsure", "cannot tell", f"{_too_few(count)}; {plane}.", records, finding.doubts)
     rest = Rest(**{name: numbers[text].value for name, (text, _) in REST.items()})
     label, outcome, meaning, advice = WORDS[rest.motion]
-    said = [
-        f"{label.capitalize()}: in the last half of the run {meaning} (two snapshots are at most "
-        f"{rest.moved:.2g} of the whole way apart; spread {rest.spread:.2g} times a random walk's)"
-    ]
+    said = [f"{label.capitalize()}: in the last half of the run {meaning}"]
     if (after := numbers.get("moved since, over the way before")) is not None:
         at = numbers["step at which the loss levelled off"]
         said.append(
             f"after the loss levelled off at step {at}, they moved {after.value:.2g} of the way before"
         )
-    if (early := numbers.get("exponent from the start")) is not None:
-        said.append(f"|w - w₀| grew as t^a, a = {early}")
+    rate = numbers.get("last learning rate over the highest")
+    if rest.motion == "directed" and rate is not None and rate.value < COOLED:
+        advice = (
+            f"The learning rate ended at {rate.value:.1g} of its highest: what stops them is the schedule."
+        )
     return Verdict(outcome, label, "; ".join([*said, plane]) + ".", advice, finding.doubts)
 
 
