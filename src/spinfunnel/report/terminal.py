@@ -225,12 +225,12 @@ def _doubts(report: Report) -> list[RenderableType]:
         _hanging("doubt", f"{visible(name)}: {visible(doubt)}", "magenta")
         for name, found in report.findings.items()
         for doubt in found.doubts
-        if not _told(doubt, report.verdicts[name])
+        if not _told(doubt, report.verdicts.get(name))
     ]
 
 
-def _told(doubt: str, verdict: Verdict) -> bool:
-    return doubt in verdict.evidence or doubt[1:] in verdict.sentence
+def _told(doubt: str, verdict: Verdict | None) -> bool:
+    return verdict is not None and (doubt in verdict.evidence or doubt[1:] in verdict.sentence)
 
 
 def _failed(report: Report) -> list[RenderableType]:

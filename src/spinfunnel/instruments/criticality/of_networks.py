@@ -119,11 +119,11 @@ def _series(points: LowPoints, mine: Array, size: int) -> tuple[Series, ...]:
         ("from permuted weights, ended elsewhere", ~mine & ~ends.converged),
     )
     drawn = []
-    for title, values, errors in (
-        ("negative share of all eigenvalues", points.share, np.nan_to_num(points.error)),
-        ("negative share of absolute curvature", points.downward, None),
+    for title, name, values, errors in (
+        ("negative share of all eigenvalues", "index / P", points.share, np.nan_to_num(points.error)),
+        ("negative share of absolute curvature", "negative share", points.downward, None),
     ):
-        axes, panel = (Axis("loss"), Axis(title)), f"{title.capitalize()}, P = {size}"
+        axes, panel = (Axis("loss"), Axis(name)), f"{title.capitalize()}, P = {size}"
         for label, some in groups:
             if some.any():
                 y = values[some]

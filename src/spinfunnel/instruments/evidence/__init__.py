@@ -38,6 +38,8 @@ GRID = np.geomspace(1e-4, 1e4, 41)
 #: Doubts: a larger share of the Hessian's curvature is negative; a step to the mode gains more nats than this
 #: share of the effective parameters.
 NEGATIVE, UNSETTLED = 0.25, 0.25
+#: How far above the lowest cost the picture goes, in units of what all weights zero cost above it.
+HIGH = 2.0
 #: A product with the curvature costs so many gradients.
 PRODUCT = 2.5
 
@@ -149,21 +151,29 @@ def _times(factor: float, number: Number, more: float = 0.0) -> Number:
 
 
 def _series(found: Evidence, table: Table, empty: float) -> tuple[Series, ...]:
-    """Draw the bits per example against the prior's precision, and how many directions the data determine."""
+    """Draw the bits per example against the prior's precision, and how many directions the data determine.
+
+    Priors under which examples cost far more than with all weights zero are left out of the picture.
+    """
     bit, x = 1 / (found.n * math.log(2)), table.columns["precision"]
     y, error = -bit * table.columns["log_evidence"], bit * table.columns["error"]
+    most = HIGH * max(float(np.ptp([y.min(), empty])) if math.isfinite(empty) else 0.0, abs(float(y.min())))
+    near = y - y.min() <= most
     axis, panel = Axis("precision δ of the prior", "log"), "What an example costs, weights included"
     axes = (axis, Axis("bits per example"))
     drawn = [
-        Series(x, y, low=y - error, high=y + error, label="± 1 σ", axes=axes, kind="band", panel=panel),
+        Series(
+            x[near], y[near], low=(y - error)[near], high=(y + error)[near], label="± 1 σ", axes=axes,
+            kind="band", panel=panel,
+        ),
         Series(
             np.array([found.best_precision]), np.array([0.0]), label="largest evidence", axes=axes,
             kind="vline", panel=panel,
         ),
     ]  # fmt: skip
     if math.isfinite(empty):
-        nothing = np.full(len(x), empty)
-        drawn.append(Series(x, nothing, label="all weights zero (null)", axes=axes, panel=panel))
+        nothing = np.full(int(near.sum()), empty)
+        drawn.append(Series(x[near], nothing, label="all weights zero (null)", axes=axes, panel=panel))
     panel = f"Directions the data determine, of {found.curvature.above.size}"
     axes = (axis, Axis("effective parameters", "log"))
     determined = table.columns["effective_parameters"]

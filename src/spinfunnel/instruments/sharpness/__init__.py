@@ -171,6 +171,7 @@ def _doubts(rows: Sequence[Row], size: Size, allowed: float, system: NetworkLoss
         for row in rows
         if not np.isfinite(row["rise"])
     ]
+    untold: dict[str, list[str]] = {}
     for case in dict.fromkeys(row["case"] for row in rows):
         mine = [row for row in rows if row["case"] == case]
         usual = mine[len(mine) // 2]
@@ -178,15 +179,13 @@ def _doubts(rows: Sequence[Row], size: Size, allowed: float, system: NetworkLoss
             continue
         near = "average" in case and len(mine) > 1 and _off(mine[0])
         why = (
-            f"nor do they at {mine[0]['rho']:.3g}: kinks, such as those of ReLUs, bend the loss, and no "
-            "Hessian sees them"
+            "nor do they nearer by: kinks, such as those of ReLUs, bend the loss, and no Hessian sees them"
             if near
             else "the weights move further than a quadratic holds"
         )
-        doubts.append(
-            f"{case}: at ρ = {usual['rho']:.3g} {UNTOLD}, {usual['expected_low']:.3g} to "
-            f"{usual['expected_high']:.3g} instead of {usual['rise']:.3g}; {why}"
-        )
+        low, high, rise = (significant(usual[key], 2) for key in ("expected_low", "expected_high", "rise"))
+        untold.setdefault(why, []).append(f"{case} ({rise}, not {low} to {high})")
+    doubts += [f"{UNTOLD}, {', nor '.join(cases)}; {why}" for why, cases in untold.items()]
     if size.seconds(system) > allowed:
         doubts.append(
             f"this takes about {size.seconds(system):.0f} s, more than the {allowed:.0f} s it was given: "

@@ -255,7 +255,7 @@ def _numbers(seen: Seen, table: Table) -> dict[str, Number]:
         mean = columns["curvature"][:draws].mean() / seen.lines[0].length ** 2
         numbers["sharpest curvature / mean of random ones"] = Number(float(seen.sharp.curvature / mean))
     if seen.plane is not None:
-        numbers["cosine of the plane's directions"] = Number(seen.plane.cosine)
+        numbers["cosine of the plane's directions"] = Number(round(seen.plane.cosine, 12))
         for i, j in ((0, 0), (1, 1), (0, 1)):
             at = f"{i + 1}{j + 1}"
             numbers[f"DᵀHD {at}"] = Number(float(seen.plane.curvature[i, j]))
