@@ -180,21 +180,28 @@ def plan(
     if "system" in subject.supplies:
         kinds = [SETS[need][0] for need in SETS if any(need in one.needs for one in able)]
         pieces = tuple(piece for planned in kinds for piece in planned(subject.system, effort))
-    seconds = sum(one.cost(subject, effort) for one in able)
+    with aside(), threadpool_limits(1):  # to count what a loss costs, it is called
+        seconds, memory = sum(one.cost(subject, effort) for one in able), _memory(subject, able)
     seconds += sum(piece.seconds for piece in pieces if not isinstance(piece, Part))
-    memory = BASELINE + max(map(_bytes, pieces), default=0)
-    lookers = [one.name for one in able if not {"loss", "gradient"}.isdisjoint(one.needs)]
-    if "loss" in subject.supplies and lookers:
-        memory += subject.system.bytes
-        if memory > (there := machine_memory()) and subject.system.device.type == "cpu":
-            raise BadInput(
-                f"looking at this loss takes {memory / 1e9:.3g} GB, the machine has {there / 1e9:.3g} GB: "
-                f"give smaller batches, or leave out what looks at it: --skip {','.join(lookers)}"
-            )
+    memory += BASELINE + max(map(_bytes, pieces), default=0)
     if subject.origin is None or (jobs is None and seconds < LONG):
         jobs = 1  # arrays in memory are not copied to other processes, which cost a second to start
     jobs = min(jobs or os.cpu_count() or 1, max(1, len(pieces)))
     return Plan(subject, tuple(able), pieces, not_run, effort, seed, seconds, memory, jobs)
+
+
+def _memory(subject: Subject, able: Sequence[Instrument]) -> int:
+    """Estimate the bytes that looking at a loss takes at most; refuse, before any work, what cannot be had."""
+    lookers = [one.name for one in able if not {"loss", "gradient"}.isdisjoint(one.needs)]
+    if "loss" not in subject.supplies or not lookers:
+        return 0
+    needed, there = subject.system.bytes, machine_memory()
+    if needed > there and subject.system.device.type == "cpu":
+        raise BadInput(
+            f"looking at this loss takes {needed / 1e9:.3g} GB, and the machine has {there / 1e9:.3g} GB: "
+            f"give smaller batches, or leave out what looks at it: --skip {','.join(lookers)}"
+        )
+    return int(needed)
 
 
 def machine_memory() -> int:
