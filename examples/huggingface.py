@@ -51,7 +51,7 @@ def data():
     order = torch.randperm(len(lines), generator=torch.Generator().manual_seed(0)).tolist()
     tokenizer = BytesOfText()
 
-    def batches(chosen, size=100):
+    def batches(chosen, size=250):
         for i in range(0, len(chosen), size):
             texts, labels = zip(*[lines[j] for j in chosen[i : i + size]], strict=True)
             batch = tokenizer(list(texts), padding=True, truncation=True, max_length=40, return_tensors="pt")
@@ -75,7 +75,7 @@ def errors(model, batch):
     return (logits(model, batch).argmax(1) != batch["labels"]).float()
 
 
-def train(seed, epochs=20):
+def train(seed, epochs=40):
     torch.manual_seed(seed)
     model = build().train()  # with its dropout
     optimiser = torch.optim.AdamW(model.parameters(), lr=3e-3)
