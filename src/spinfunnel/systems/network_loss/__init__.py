@@ -182,9 +182,8 @@ class NetworkLoss(Smooth, Metric, Native):
         """Losses, weights, and how many examples each batch has, at the trained weights."""
         losses, weights, counts = [], [], []
         with self._math(), _no_grad():
-            params = self._parameters(self._tensor(self.native))
             for batch in self.batches:
-                values, shares = self._values(params, batch)
+                values, shares = self._values(None, batch)
                 losses.append(values.double().cpu().numpy())
                 weights.append(shares.double().cpu().numpy())
                 counts.append(len(values))
@@ -230,15 +229,15 @@ class NetworkLoss(Smooth, Metric, Native):
 
     def losses_at(self, w: Array) -> Array:
         """Give the losses (n,) of the examples at the weights w (P,)."""
-        return self._each(0, w)
+        return self._each(self.functions[0], w)
 
     def errors_at(self, w: Array) -> Array | None:
         """Give the errors (n,) of the examples at the weights w (P,); None if the user stated none."""
-        return None if self.functions[1] is None else self._each(1, w)
+        return None if self.functions[1] is None else self._each(self.functions[1], w)
 
-    def _each(self, which: int, w: Array) -> Array:
+    def _each(self, function: Callable[[Any, Any], Any], w: Array) -> Array:
         with self._math(), _no_grad(), self.put(w) as module:
-            found = [self.functions[which](module, batch) for batch in self.batches]
+            found = [function(module, batch) for batch in self.batches]
         values = [one[0] if isinstance(one, tuple) else one for one in found]
         return np.concatenate([np.asarray(value.double().cpu().numpy()) for value in values])
 
@@ -281,7 +280,7 @@ class NetworkLoss(Smooth, Metric, Native):
         from torch.utils.flop_counter import FlopCounterMode
 
         with FlopCounterMode(display=False) as counter, self._math(), _no_grad():
-            self._values(self._parameters(self._tensor(self.native)), next(iter(self.batches)))
+            self._values(None, next(iter(self.batches)))
         return bool(counter.get_total_flops() <= CALLING)
 
     @cached_property
@@ -313,7 +312,8 @@ class NetworkLoss(Smooth, Metric, Native):
     def _one(self, w: Array, gradients: bool) -> tuple[float, Array | None]:
         import torch
 
-        total, slope = 0.0, 0.0
+        total = 0.0
+        slope: Any = 0.0
         with self._math(), torch.set_grad_enabled(gradients), self.put(w) as module:
             free = [p for p in module.parameters() if p.requires_grad]
             for batch in self.batches:
@@ -351,19 +351,17 @@ class NetworkLoss(Smooth, Metric, Native):
         return (values.double() * weights.double()).sum() / self.total_weight
 
     def _values(self, params: dict[str, Any] | None, batch: Any) -> tuple[Any, Any]:
+        """Call the user's losses, with other weights in the model, or with those that were put into it."""
         import torch
 
-        found = self._called(0, params, batch)
+        if params is None:
+            found = self.functions[0](self.module, batch)
+        else:
+            holder = _holder()(self.module, self.functions[0])
+            named = {f"model.{name}": value for name, value in params.items()}
+            found = torch.func.functional_call(holder, named, (batch,))
         values, weights = found if isinstance(found, tuple) else (found, torch.ones_like(found))
         return values, weights.detach()
-
-    def _called(self, which: int, params: dict[str, Any], batch: Any) -> Any:
-        """Call the user's losses (0) or errors (1) on the model with other weights in it."""
-        import torch
-
-        holder = _holder()(self.module, self.functions[which])
-        named = {f"model.{name}": value for name, value in params.items()}
-        return torch.func.functional_call(holder, named, (batch,))
 
     # -- weights, flat and named ---------------------------------------------------------------------------
 
@@ -391,17 +389,18 @@ class NetworkLoss(Smooth, Metric, Native):
         import torch
 
         named = dict(self.module.named_parameters())
+        before = {block.name: named[block.name].detach().clone() for block in self.blocks}
 
-        def fill(values: dict[str, Array]) -> None:
+        def fill(values: Mapping[str, Any]) -> None:
             with torch.no_grad():
                 for name, value in values.items():
-                    named[name].copy_(torch.from_numpy(np.ascontiguousarray(value)))
+                    named[name].copy_(value)
 
-        fill(self.mapping(np.asarray(w, dtype=self.dtype)))
+        fill(self._parameters(self._tensor(w)))
         try:
             yield self.module
         finally:
-            fill(self.mapping(self.native))
+            fill(before)
 
     def _tensor(self, w: Array) -> Any:
         import torch
