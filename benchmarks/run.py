@@ -1,6 +1,6 @@
-"""Measure ourselves against LAPACK, WeightWatcher, powerlaw, spin codes, topsearch; write results.json.
+"""Measure ourselves against LAPACK and others' codes; write results.json.
 
-    python benchmarks/run.py [--only weights|spins|trees] [--quick] [--check]
+    python benchmarks/run.py [--only weights|spins|trees|curvature] [--quick] [--check]
 
 CPU seconds, one thread, the sides interleaved, the median of five (one with --quick). Imports and the reading
 of the file are left out on every side. The rival runs as a process in an environment of its own, made under
@@ -19,6 +19,7 @@ import tempfile
 import venv
 from pathlib import Path
 
+import curvature
 import numpy as np
 import spins
 import trees
@@ -196,14 +197,15 @@ def machine():
 MACHINE = machine()
 
 #: The parts that can be measured alone, in the order of their rows.
-PARTS = ("weights", "spins", "trees")
+PARTS = ("weights", "spins", "trees", "curvature")
 
 
 def part_of(one):
     """Name the part that a row is of."""
-    if one["bench"] in spins.BENCHES:
-        return "spins"
-    return "trees" if one["bench"] in trees.BENCHES else "weights"
+    for name, module in (("spins", spins), ("trees", trees), ("curvature", curvature)):
+        if one["bench"] in module.BENCHES:
+            return name
+    return "weights"
 
 
 def main():
@@ -221,6 +223,8 @@ def main():
             rows += spins.rows(repeats, rival_python, row, ENVIRONMENT, folder)
         if "trees" in parts:
             rows += trees.rows(repeats, Side, rival_python, row, folder)
+        if "curvature" in parts:
+            rows += curvature.rows(repeats, Side, rival_python, row, folder)
     for one in rows:
         sign = "ok  " if one["ok"] else "MISS"
         print(
