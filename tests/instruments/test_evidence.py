@@ -59,7 +59,7 @@ def test_the_best_precision_is_the_best_and_its_null_is_drawn(learned):
     assert table["precision"][best] == pytest.approx(learned.numbers["prior precision"].value)
     assert (np.diff(table["effective_parameters"]) < 0).all()
     labels = [one.label for one in learned.series]
-    assert labels[:3] == ["± 1 σ", "largest evidence", "all weights zero (null)"]
+    assert labels[:3] == ["these weights, ± 1 σ", "largest evidence", "all weights zero (null)"]
 
 
 def test_weights_that_are_not_at_a_minimum_are_doubted():

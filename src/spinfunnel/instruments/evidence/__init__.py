@@ -163,8 +163,8 @@ def _series(found: Evidence, table: Table, empty: float) -> tuple[Series, ...]:
     axes = (axis, Axis("bits per example"))
     drawn = [
         Series(
-            x[near], y[near], low=(y - error)[near], high=(y + error)[near], label="± 1 σ", axes=axes,
-            kind="band", panel=panel,
+            x[near], y[near], low=(y - error)[near], high=(y + error)[near], label="these weights, ± 1 σ",
+            axes=axes, panel=panel,
         ),
         Series(
             np.array([found.best_precision]), np.array([0.0]), label="largest evidence", axes=axes,

@@ -14,12 +14,20 @@ from spinfunnel.instruments.slices.planes import Path, Plane
 DISTANCE = Axis("distance, in units of |w|")
 #: Losses that differ by more than this factor, and are positive, are drawn on a logarithmic axis.
 DECADES = 30
+#: A quadratic is drawn up to this share of the losses' range above the highest.
+SPARE = 0.25
 
 
 def _axes(losses: Array) -> tuple[Axis, Axis]:
     """Give the axes of a line whose losses are these: a basin's floor is seen on a logarithmic one."""
     low, high = np.nanmin(losses), np.nanmax(losses)
     return DISTANCE, Axis("loss", "log" if low > 0 and high > DECADES * low else "linear")
+
+
+def _quadratic(a: Array, expected: Array, losses: Array, shared: dict[str, Any]) -> Series:
+    """Draw what a quadratic expects, where it is about as high as the losses are: else it hides them."""
+    near = expected <= np.nanmax(losses) + SPARE * float(np.ptp(losses[np.isfinite(losses)]))
+    return Series(a[near], expected[near], label="quadratic", **shared)
 
 
 def random_lines(lines: Sequence[Line], weights: float) -> list[Series]:
@@ -35,7 +43,7 @@ def random_lines(lines: Sequence[Line], weights: float) -> list[Series]:
             label=f"{len(lines)}, least to most", **shared,
         ),
         Series(a, lines[0].loss, label="the first of them", **shared),
-        Series(a, expected, label="quadratic", **shared),
+        _quadratic(a, expected, loss, shared),
     ]  # fmt: skip
     if lines[0].held_out is not None:
         drawn.append(Series(a, lines[0].held_out, label="the first, held out", **shared))
@@ -50,7 +58,7 @@ def sharpest_line(sharp: Line | None, beside: Line | None, weights: float) -> li
     shared: Any = {"axes": _axes(sharp.loss), "panel": "Along the sharpest direction"}
     drawn = [
         Series(a, sharp.loss, label="sharpest direction", **shared),
-        Series(a, sharp.quadratic, label="quadratic", **shared),
+        _quadratic(a, sharp.quadratic, sharp.loss, shared),
     ]
     if sharp.held_out is not None:
         drawn.append(Series(a, sharp.held_out, label="sharpest, held out", **shared))
