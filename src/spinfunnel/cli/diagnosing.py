@@ -114,8 +114,11 @@ def carried_out(
     for target in (out, figures):
         if target:
             writable(target)
-    if not as_json and (planned.seconds > PATIENCE or planned.effort == "full"):
+    short = budget is not None and budget < planned.seconds / planned.jobs
+    if not as_json and (planned.seconds > PATIENCE or planned.effort == "full" or short):
         typer.echo(f"plan: {planned}", err=True)
+        if short:
+            typer.echo("      more than --budget: what is not reached is listed as not run", err=True)
         if planned.seconds > LONG and planned.subject.origin is not None:
             typer.echo("      what is finished is kept: if interrupted, the same command goes on", err=True)
     with progress_bar(planned.seconds / planned.jobs > PATIENCE and not as_json) as progress:

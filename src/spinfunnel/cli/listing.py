@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -47,12 +48,19 @@ def list_(
             title=question, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0)
         )
         table.add_column("instrument", style="cyan", no_wrap=True)
-        table.add_column("needs", no_wrap=True)
+        table.add_column("needs")
         table.add_column("what it looks at")
         for one in mine:
-            table.add_row(one.name, ", ".join(sorted(one.needs)), one.what)
+            table.add_row(one.name, _needs(one.needs)[0], one.what)
         console.print(table)
     console.print("\nspinfunnel explain NAME tells how one works, how it judges, and how often it is wrong.")
+
+
+def _needs(needs: Iterable[str]) -> tuple[str, str]:
+    """Say what must be there, and what can be used where it is there; findings by their instrument."""
+    plain = sorted(need.removeprefix("finding:") for need in needs)
+    must = ", ".join(need for need in plain if not need.endswith("?"))
+    return must, ", ".join(need.rstrip("?") for need in plain if need.endswith("?"))
 
 
 def _list_systems(as_json: bool) -> None:
@@ -117,9 +125,10 @@ def explain(
     from rich.padding import Padding
     from rich.text import Text
 
-    console = terminal()
+    console, (must, can) = terminal(), _needs(one.needs)
     console.print(
-        f"[bold cyan]{one.name}[/]  ·  {QUESTIONS[one.question]}  ·  needs {', '.join(sorted(one.needs))}"
+        f"[bold cyan]{one.name}[/]  ·  {QUESTIONS[one.question]}  ·  needs {must}"
+        + f"; uses {can}, if given" * bool(can)
     )
     for title, text in (
         ("What", one.what), ("Why", one.why), ("How it judges", one.judged), ("Source", one.source),
