@@ -170,7 +170,12 @@ def judge(finding: Finding) -> Verdict:
     numbers = finding.numbers
     if TABLE not in finding.tables:
         why = finding.doubts[0]
-        return Verdict("unsure", "not searched", f"{why[0].upper()}{why[1:]}.", "Raise --effort or --budget.")
+        return Verdict(
+            "unsure",
+            "not searched",
+            f"{why[0].upper()}{why[1:]}.",
+            "Raise --effort, and --budget if there is one.",
+        )
     table = finding.tables[TABLE].columns
     stationary = table["end"] == "stationary"
     null = np.array([str(name).endswith("permuted") for name in table["name"]])

@@ -157,9 +157,9 @@ def judge(finding: Finding) -> Verdict:
         outcome, label, advice = "info", "on a saddle" if down else "at a minimum", ""
     table = finding.tables["eigenvalues"].columns
     said = [
-        f"{label[0].upper()}{label[1:]}: the sharpest direction has λ = {largest_:.3g}, "
+        f"{label[0].upper()}{label[1:]}: the sharpest direction has λ = {significant(largest_, 3)}, "
         f"{table['share_there'][0]:.0%} of it in {table['mostly_in'][0]} (untrained: "
-        f"{numbers['largest eigenvalue, untrained'].value:.3g}), tr H = {numbers['trace']}"
+        f"{significant(numbers['largest eigenvalue, untrained'].value, 3)}), tr H = {numbers['trace']}"
     ]
     if down:
         index, band = numbers["directions down"], significant(numbers["zero band"].value, 2)

@@ -141,7 +141,11 @@ def measure(
         numbers=numbers,
         tables={"precisions": precisions, "curvature": Table.of([seen])},
         series=_series(found, precisions, empty),
-        doubts=(*_doubts(found, first, numbers, what), *_late(todo, system.seconds, budget)),
+        doubts=(
+            *_doubts(found, first, numbers, what),
+            *_fewer(system.examples, subject.system.examples),
+            *_late(todo, system.seconds, budget),
+        ),
     )
 
 
@@ -213,6 +217,15 @@ def _doubts(found: Evidence, first: Evidence, numbers: Mapping[str, Number], wha
             "curvatures as small as the prior's precision are lost in rounding: give the model in float64"
         )
     return tuple(doubts)
+
+
+def _fewer(seen: int, there: int) -> tuple[str, ...]:
+    if seen == there:
+        return ()
+    return (
+        f"there was time for {seen:,} of {there:,} examples, and more of them pay for weights better: give a "
+        "higher effort",
+    )
 
 
 def _late(todo: Work, seconds: float, budget: float | None) -> tuple[str, ...]:
