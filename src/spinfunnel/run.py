@@ -104,8 +104,8 @@ class Plan:
 TO_COME = {
     "instrument": "",
     "question": "bound",
-    "needs": "a model and held-out data",
-    "how": "instruments of a later version: a task.py will supply them",
+    "needs": "a later version",
+    "how": "no instrument of this version answers it",
 }
 
 #: How the user supplies what an instrument needs and a subject lacks.
