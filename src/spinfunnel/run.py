@@ -191,7 +191,7 @@ def plan(
 
 
 def _memory(subject: Subject, able: Sequence[Instrument]) -> int:
-    """Estimate the bytes that looking at a loss takes at most, and refuse before any work what is too much."""
+    """Estimate the bytes that looking at a loss takes at most, and refuse what is too much."""
     lookers = [one.name for one in able if not {"loss", "gradient"}.isdisjoint(one.needs)]
     if "loss" not in subject.supplies or not lookers:
         return 0

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.resources import files
 
 import numpy as np
 import pytest
@@ -140,7 +141,9 @@ def test_what_shuffles_and_draws_without_a_seed_gives_the_same_bits_and_prints_b
         for _ in range(2)
     )
     assert first.returncode == 0, first.stderr
-    assert json.loads(first.stdout)["findings"]
+    report, schema = json.loads(first.stdout), files("spinfunnel") / "data" / "report-schema-1.json"
+    pytest.importorskip("jsonschema").validate(report, json.loads(schema.read_text()))
+    assert report["findings"]
     assert first.stdout == second.stdout
     assert {"a task", "building", "losing"} <= set(first.stderr.splitlines())
 
