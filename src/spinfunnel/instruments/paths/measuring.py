@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,12 +54,15 @@ def profile(system: Smooth, way: Way, points: int, *, errors: bool = False) -> P
     (1.0, 0.5)
     """
     t = np.linspace(0, 1, points)
-    where = [way.at(float(one)) for one in t]
+
+    def where() -> Iterator[Array]:
+        return (way.at(float(one)) for one in t)  # one at a time: together they may be larger than memory
+
     if isinstance(system, NetworkLoss):
-        losses = np.stack([system.losses_at(w) for w in where])
+        losses = np.stack([system.losses_at(w) for w in where()])
         weights = system.weights_of_examples / system.total_weight
     else:
-        losses, weights = system.energy(np.stack(where))[:, None], np.ones(1)
+        losses, weights = system.energy(np.stack(list(where())))[:, None], np.ones(1)
     losses = np.nan_to_num(losses, nan=np.inf, posinf=np.inf)
     energies = losses @ weights
     end = 0 if energies[0] >= energies[-1] else -1
@@ -70,7 +73,7 @@ def profile(system: Smooth, way: Way, points: int, *, errors: bool = False) -> P
     low, late = _climb(energies)
     mistakes = None
     if errors and isinstance(system, NetworkLoss):
-        found = [wrong for w in where if (wrong := system.errors_at(w)) is not None]
+        found = [wrong for w in where() if (wrong := system.errors_at(w)) is not None]
         mistakes = np.stack(found) @ weights if found else None
     return Profile(
         way,
