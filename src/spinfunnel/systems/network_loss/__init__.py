@@ -140,7 +140,7 @@ class NetworkLoss(Smooth, Metric, Native):
     def over(self, batches: Iterable[Any]) -> NetworkLoss:
         """Give the same model's loss over other data."""
         other = copy.copy(self)
-        for cached in ("_per_example", "seconds", "vectorised", "together"):
+        for cached in ("_per_example", "total_weight", "seconds", "vectorised", "together"):
             other.__dict__.pop(cached, None)
         other._kept_bytes = {}
         other.batches, other.in_memory = held(batches, self._held, self.memory)
@@ -204,7 +204,7 @@ class NetworkLoss(Smooth, Metric, Native):
         """The weights (n,) of the examples in the mean."""
         return self._per_example[1]
 
-    @property
+    @cached_property
     def total_weight(self) -> float:
         """What the weights of all examples add up to."""
         return float(self._per_example[1].sum())
