@@ -9,7 +9,7 @@ from spinfunnel.core import BadInput, CalibrationRow
 
 def rows(sigmas):
     return [
-        CalibrationRow.measured("x", "s", str(i), exact=0.0, value=float(s), error=1.0, cap=1.0)
+        CalibrationRow.measured("x", f"s {i}", str(i), exact=0.0, value=float(s), error=1.0, cap=1.0)
         for i, s in enumerate(sigmas)
     ]
 
@@ -29,6 +29,18 @@ def test_three_sigma_among_sixty_is_no_failure():
     sigmas[0] = 3.0
     assert judge_calibration(rows(sigmas)).rows[0].ok
     assert not judge_calibration(rows([3.0])).ok
+
+
+def test_rows_of_the_same_draws_are_one_in_the_set():
+    """Thirty systems, each with ten rows that share what chance gave them: no evidence of anything."""
+    once = np.random.default_rng(6).normal(size=30)
+    repeated = [
+        CalibrationRow.measured("x", f"s {i}", str(k), exact=0.0, value=float(s), error=1.0, cap=1.0)
+        for i, s in enumerate(once)
+        for k in range(10)
+    ]
+    judged, alone = judge_calibration(repeated), judge_calibration(rows(once))
+    assert (judged.chi2_p, judged.ks_p) == (alone.chi2_p, alone.ks_p)
 
 
 @pytest.mark.parametrize("scale", [0.3, 2.0])

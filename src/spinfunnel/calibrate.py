@@ -40,7 +40,8 @@ def calibrations() -> dict[str, tuple[Calibration, ...]]:
 class Calibrated:
     """All rows of a calibration, and how normal the set of its sigmas looks.
 
-    `chi2_p` and `ks_p` are None with fewer than five value rows. `failures` are calibrations that crashed.
+    `chi2_p` and `ks_p` are None with value rows of fewer than five systems. `failures` are calibrations that
+    crashed.
     """
 
     rows: tuple[CalibrationRow, ...]
@@ -57,6 +58,9 @@ class Calibrated:
 
 def judge_calibration(rows: Iterable[CalibrationRow], failures: Sequence[str] = ()) -> Calibrated:
     """Judge rows as a set: each value row at the 1 % level over all of them, and all sigmas together.
+
+    The tests of all sigmas together are for independent ones. Rows of one thing on one system often come from
+    the same draws, so the first of them stands for all.
 
     >>> rows = [CalibrationRow.measured("x", "y", "z", exact=0, value=9., error=1., cap=2.)]
     >>> judge_calibration(rows).ok
@@ -75,11 +79,13 @@ def judge_calibration(rows: Iterable[CalibrationRow], failures: Sequence[str] = 
             else row
             for row in rows
         ]
-    if sigmas.size < 5 or not np.isfinite(sigmas).all():
+    first = {(row.of, row.system): row.sigma for row in reversed(rows) if row.sigma is not None}
+    alone = np.array(list(first.values()))
+    if alone.size < 5 or not np.isfinite(sigmas).all():
         return Calibrated(tuple(rows), None, None, tuple(failures))
-    upper = float(chdtrc(sigmas.size, float(sigmas @ sigmas)))
+    upper = float(chdtrc(alone.size, float(alone @ alone)))
     chi2_p = 2 * min(upper, 1 - upper)  # too-small sigmas mean error bars that are too wide
-    return Calibrated(tuple(rows), chi2_p, float(kstest(sigmas, "norm").pvalue), tuple(failures))
+    return Calibrated(tuple(rows), chi2_p, float(kstest(alone, "norm").pvalue), tuple(failures))
 
 
 def _run(of: str, index: int, seed: int) -> list[CalibrationRow]:
