@@ -426,7 +426,8 @@ def question_table() -> str:
     rows = []
     for key, question in QUESTIONS.items():
         mine = [instrument(name) for name in NAMES if instrument(name).question == key]
-        needs = ", ".join(sorted({n for one in mine for n in one.needs if not n.startswith("finding:")}))
+        wanted = sorted({need for one in mine for need in one.needs})
+        needs = ", ".join(need for need in wanted if not need.startswith("finding:") and need[-1] != "?")
         rows.append([question, ", ".join(f"`{one.name}`" for one in mine) or "planned", needs])
     return table(["question", "instruments today", "what they need"], rows)
 
