@@ -37,11 +37,13 @@ def test_a_system_runs_the_landscape_and_nothing_of_weights():
     assert {one.question for one in report.findings.values()} == {"landscape"}
 
 
-def test_a_model_is_told_of_the_landscape_in_one_row():
+def test_a_model_is_told_of_the_landscape_in_a_row_for_each_thing_it_lacks():
     report = sf.diagnose({"w": np.random.default_rng(0).normal(size=(30, 40))})
-    (row,) = [one for one in report.not_run if one["question"] == "landscape"]
-    assert "slices" in row["instrument"]
-    assert "spinfunnel new task" in row["how"]
+    rows = {one["needs"]: one for one in report.not_run if one["question"] == "landscape"}
+    assert rows.keys() == {"loss", "gradient"}
+    assert "slices" in rows["loss"]["instrument"]
+    assert "spinfunnel new task" in rows["loss"]["how"]
+    assert "task.py" in rows["gradient"]["how"]
     with pytest.raises(BadInput, match="give system:NAME"):
         sf.thermodynamics(np.ones((30, 40)))
     with pytest.raises(BadInput, match="spectrum needs what this source lacks"):
