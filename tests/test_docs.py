@@ -58,7 +58,12 @@ def test_python_examples_run(path: Path, here: Path, capsys: pytest.CaptureFixtu
     names: dict[str, object] = {"__name__": "__example__"}
     for code in blocks(path, "python"):
         capsys.readouterr()
-        exec(compile(code, str(path), "exec"), names)
+        try:
+            exec(compile(code, str(path), "exec"), names)
+        except Exception as error:
+            if isinstance(report := names.get("report"), sf.Report):  # why a finding is not in it
+                error.add_note(f"failed: {report.failed}; not run: {report.not_run}")
+            raise
         # a comment after a print says what it prints
         promised = re.findall(r"^print\(.*\)\s+# (.+)$", code, re.MULTILINE)
         printed = capsys.readouterr().out.splitlines()
