@@ -53,3 +53,29 @@ def test_a_chain_that_is_never_made_finer(monkeypatch):
     wrong = rewritten(ways, "for _ in range(cycles - 1)", "for _ in range(0)")
     monkeypatch.setattr(calibration, "chain", wrong["chain"])
     assert red(calibration._surfaces) == {"barrier of the band, as a share"}
+
+
+def alarms(widths, pairs):
+    pytest.importorskip("torch")
+    pytest.importorskip("sklearn")
+    return red(lambda seed: calibration._alarms(widths, pairs, seed))
+
+
+def test_a_rule_that_takes_two_trainings_for_one_network(monkeypatch):
+    assert alarms((8,), 2) == set()
+    monkeypatch.setattr(measuring, "SIGMA", 60.0)
+    assert alarms((8,), 2) == {"two trainings called one up to permutation (2 of 2, ≤)"}
+
+
+def test_a_rule_that_does_not_know_a_network_again(monkeypatch):
+    monkeypatch.setattr(calibration, "aligned", lambda system, a, b, seed, units: {})
+    assert alarms((8,), 2) == {
+        f"copies moved by {share} that are still called one (0 of 2, ≥)" for share in ("2%", "10%")
+    }
+
+
+@pytest.mark.slow
+def test_a_share_of_the_barrier_to_a_copy_that_wide_networks_stay_below(monkeypatch):
+    assert alarms((256,), 2) == set()
+    monkeypatch.setattr(measuring, "SMALL", 0.05)
+    assert alarms((256,), 2) == {"two trainings called one up to permutation (2 of 2, ≤)"}

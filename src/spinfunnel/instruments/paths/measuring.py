@@ -12,8 +12,9 @@ from spinfunnel.instruments.paths.ways import Way
 from spinfunnel.systems.network_loss import NetworkLoss
 from spinfunnel.systems.protocols import Smooth
 
-#: A height is none if it is within so many standard errors of zero.
-SIGMA = 2.0
+#: A height is none if it is within so many standard errors of zero, or below this share of the barrier to a
+#: copy of the network with its units in other places.
+SIGMA, SMALL = 2.0, 0.01
 
 
 @dataclass(frozen=True)
@@ -123,3 +124,12 @@ def within_error(height: Number) -> bool:
     (True, False)
     """
     return height.value <= SIGMA * (height.error or 0.0)
+
+
+def none(height: Number, scale: Number | None) -> bool:
+    """Tell whether a height is none: within its error, or next to nothing beside another one.
+
+    >>> none(Number(0.1, error=0.001), Number(20.0)), none(Number(0.1, error=0.001), Number(2.0))
+    (True, False)
+    """
+    return within_error(height) or (scale is not None and height.value <= SMALL * scale.value)
