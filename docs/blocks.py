@@ -87,35 +87,7 @@ def commands() -> str:
     return text.rstrip() + "\n"
 
 
-# Reference: instruments and their calibration.
-
-
-def listed(needs: frozenset[str]) -> list[str]:
-    """What an instrument needs: first of the subject, then of other instruments."""
-    joined = [need for need in sorted(needs) if need.startswith("finding:")]
-    own = [need for need in sorted(needs) if need not in joined]
-    words = [f"what `{need[8:].rstrip('?')}` finds{' (if it ran)' * need.endswith('?')}" for need in joined]
-    return [*own, *words]
-
-
-def cards() -> str:
-    """The card of every instrument, and how often it was wrong where the answer is known."""
-    from spinfunnel.core import QUESTIONS
-    from spinfunnel.instruments import NAMES, instrument
-
-    text = ""
-    for name in NAMES:
-        one = instrument(name)
-        text += f"## {name}\n\n{one.what}\n\n"
-        text += f"*{QUESTIONS[one.question]}* Needs: {', '.join(listed(one.needs))}. "
-        text += "Runs by default.\n\n" if one.default else "Runs only when it is asked for.\n\n"
-        text += f"**Why.** {one.why}\n\n**How it judges.** {one.judged}\n\n**Source.** {one.source}\n\n"
-        rows = [row for row in recorded().get("rows", []) if row["of"] == name]
-        if rows:
-            text += f"**Calibration.**\n\n{calibration_rows(rows)}\n"
-        elif one.calibrations:
-            text += "**Calibration.** Not recorded yet: `make calibrate` does it.\n\n"
-    return text.rstrip() + "\n"
+# Calibration.
 
 
 @cache
@@ -547,6 +519,8 @@ def system_checks(name: str) -> str:
 def _calibrated_at(of: str) -> str:
     from spinfunnel.instruments import NAMES
 
+    if (DOCS / "instruments" / f"{of}.md").is_file():
+        return f"../instruments/{of}.md#how-it-is-checked"
     return f"../reference/{'instruments' if of in NAMES else 'calibration'}.md#{of}"
 
 
@@ -611,7 +585,6 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "demo networks": demo_table,
     "dynamics": dynamics_table,
     "floors": floor_drawing,
-    "instruments": cards,
     "modules": floor_table,
     "planned floors": planned_floors,
     "public names": public_names,

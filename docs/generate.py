@@ -4,7 +4,8 @@
     python docs/generate.py --check    # writes nothing; names what is stale and exits with 1
 
 In every page the text between `<!-- generated: NAME -->` and `<!-- end -->` is replaced: by one of the blocks
-in `blocks.py`, or, where NAME is `$ spinfunnel ...`, by that command with its true output.
+in `blocks.py` and `instrument_pages.py`, or, where NAME is `$ spinfunnel ...`, by that command with its true
+output.
 """
 
 from __future__ import annotations
@@ -94,7 +95,10 @@ def pages() -> list[Path]:
 
 def filled() -> dict[Path, str]:
     """Give the text that every page should have."""
-    from blocks import BLOCKS
+    import blocks
+    import instrument_pages
+
+    known = {**blocks.BLOCKS, **instrument_pages.BLOCKS}
 
     texts = {path: path.read_text(encoding="utf-8") for path in pages()}
     wanted = {found["name"] for text in texts.values() for found in MARK.finditer(text)}
@@ -103,7 +107,7 @@ def filled() -> dict[Path, str]:
         folder = sandbox(Path(temporary))
         runs = [(command, pool.submit(command_output, command, folder)) for command in commands]
         made = {f"$ {command}": f"```console\n$ {command}\n{run.result()}```\n" for command, run in runs}
-    made |= {name: BLOCKS[name]() for name in wanted if not name.startswith("$ ")}
+    made |= {name: known[name]() for name in wanted if not name.startswith("$ ")}
 
     def block(found: re.Match[str]) -> str:
         name, body = found["name"], f"\n{made[found['name']]}\n"
@@ -120,19 +124,27 @@ def stale() -> dict[Path, str]:
 
 
 def lacking() -> list[str]:
-    """Say what the pages of systems lack: each system has facts, and a page with its parts and an example."""
+    """Say what pages lack: each system has facts, and a page with its parts and an example.
+
+    Each instrument of a task has a page with its parts and sections, an example, and a picture.
+    """
+    from instrument_pages import OF_A_TASK, PARTS, SECTIONS
+
     from spinfunnel.systems import MAKERS
     from spinfunnel.systems.facts import table
 
     lacks = [f"{name} has no facts: write them in systems/facts/" for name in MAKERS if name not in table()]
-    for name in MAKERS:
-        path = DOCS / "systems" / f"{name}.md"
+    wanted = [(f"systems/{name}.md", name, ("card", "facts", "checks"), ()) for name in MAKERS]
+    wanted += [(f"instruments/{name}.md", name, PARTS, SECTIONS) for name in OF_A_TASK]
+    for page, name, parts, sections in wanted:
+        path = DOCS / page
         text = path.read_text(encoding="utf-8") if path.is_file() else ""
-        parts = {f"{part} of {name}" for part in ("card", "facts", "checks")}
-        missing = sorted(parts - {found["name"] for found in MARK.finditer(text)})
+        missing = sorted({f"{part} of {name}" for part in parts} - {m["name"] for m in MARK.finditer(text)})
+        missing += [f'"{section}"' for section in sections if f"\n## {section}\n" not in text]
         missing += [] if "```python\n" in text else ["an example"]
+        missing += ["a picture"] if sections and f"](../images/task-{name}.png)" not in text else []
         if missing:
-            lacks.append(f"docs/systems/{name}.md lacks {', '.join(missing)}")
+            lacks.append(f"docs/{page} lacks {', '.join(missing)}")
     return lacks
 
 

@@ -1,14 +1,24 @@
-"""Take the pictures of README: the HTML report on a demo network, as a browser shows it.
+"""Take the pictures of the documentation: HTML reports, as a browser shows them.
 
-python docs/screenshot.py    # writes docs/images/*.png; needs playwright and a chromium
+    python docs/screenshot.py                 # writes docs/images/*.png; needs playwright and a chromium
+    python docs/screenshot.py task            # only those of a task: weights, systems, task
+
+Every picture has its own light ground, so that it can be read on a dark page as well, and few colours, so
+that it is small.
 """
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
+import sys
 import tempfile
 from pathlib import Path
+from typing import Any
+
+from instrument_pages import OF_A_TASK
+from PIL import Image
 
 import spinfunnel as sf
 
@@ -16,49 +26,96 @@ ROOT = Path(__file__).resolve().parents[1]
 IMAGES = ROOT / "docs" / "images"
 DEMO = ROOT / "src" / "spinfunnel" / "data" / "demo" / "half-frozen.safetensors"
 WIDTH, MARGIN = 1200, 20
+#: Figures alone: on a page so wide, with so many pixels for each of its own, in so many colours.
+NARROW, SHARP, COLOURS = 980, 1.5, 96
+#: Nothing lies over them, and there is a margin around them. After so many milliseconds they are drawn.
+ALONE, READY = "nav { display: none } .wide { padding: 12px }", 5000
+
+
+def opened(browser: Any, report: sf.Report, name: str, **view: Any) -> Any:
+    """Write a report, and open it; the figures in view are drawn when this comes back."""
+    view = {"viewport": {"width": WIDTH, "height": 4000}, **view}
+    page = browser.new_page(color_scheme="light", **view)
+    page.goto(report.html(f"{name}.html").resolve().as_uri())
+    page.wait_for_timeout(READY)
+    return page
+
+
+def shown(element: Any) -> bytes:
+    """Take an element, once what is in it is drawn: that begins when it comes into view."""
+    element.scroll_into_view_if_needed()
+    element.page.wait_for_timeout(READY)
+    return bytes(element.screenshot())
+
+
+def keep(picture: bytes, name: str) -> None:
+    """Write a picture in few colours."""
+    few = Image.open(io.BytesIO(picture)).convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+    few.save(IMAGES / f"{name}.png", optimize=True)
+
+
+def weights(browser: Any) -> None:
+    """The report on one of the demo's networks: its head, and the spectra of its layers."""
+    shutil.copy(DEMO, "model.safetensors")  # so that the report names the model as a user would
+    page = opened(browser, sf.diagnose("model.safetensors"), "report")
+    chapter = page.locator("section.finding").first
+    chapter.locator("td.name", has_text="dense2").click()
+    page.wait_for_timeout(2500)
+    strip, layers = page.locator("#strip").bounding_box(), chapter.bounding_box()
+    end = strip["y"] + strip["height"] + MARGIN
+    page.screenshot(path=IMAGES / "report.png", clip={"x": 0, "y": 0, "width": WIDTH, "height": end})
+    box = {"x": 0, "y": layers["y"] - MARGIN, "width": WIDTH, "height": layers["height"] + 2 * MARGIN}
+    page.screenshot(path=IMAGES / "layers.png", clip=box)
+
+
+def systems(browser: Any) -> None:
+    """A glass in equilibrium, and the funnel of a protein."""
+    page = opened(browser, sf.diagnose("system:sk", size=128, only=["thermodynamics", "overlaps"]), "glass")
+    first, last = (page.locator("section.finding").nth(k).bounding_box() for k in (0, 1))
+    high = last["y"] + last["height"] - first["y"] + 2 * MARGIN
+    box = {"x": 0, "y": first["y"] - MARGIN, "width": WIDTH, "height": high}
+    page.screenshot(path=IMAGES / "system.png", clip=box)
+    page = opened(browser, sf.diagnose("system:go", size=25, effort="quick", only=["minima"]), "chain")
+    (IMAGES / "funnel.png").write_bytes(shown(page.locator(".compared").first))
+
+
+def task(browser: Any) -> None:
+    """The figures of each instrument on two networks that are trained on digits; two of them for README."""
+    sys.path.insert(0, str(ROOT / "examples"))
+    import digits_mlp
+
+    report = sf.compare(str(ROOT / "examples" / "digits_mlp.py"), digits_mlp.train(1), only=list(OF_A_TASK))
+    page = opened(
+        browser, report, "task", viewport={"width": NARROW, "height": 2000}, device_scale_factor=SHARP
+    )
+    page.add_style_tag(content=ALONE)
+    for name in OF_A_TASK:
+        figures = page.locator("section.finding", has=page.locator("h3", has_text=name)).locator(".wide")
+        keep(shown(figures), f"task-{name}")
+    page.evaluate(SIDE_BY_SIDE, ["Plane of the training path", "Loss along the ways"])
+    keep(shown(page.locator("#pair")), "task")
+
+
+#: Puts the figures of these titles beside each other, at the head of the page.
+SIDE_BY_SIDE = """titles => {
+  const pair = Object.assign(document.createElement("div"), { id: "pair", className: "wide" });
+  document.querySelector("main").prepend(pair);
+  const all = [...document.querySelectorAll(".finding .wide > *")];
+  pair.append(...titles.map((title) => all.find((one) => one.textContent.startsWith(title))));
+}"""
 
 
 def main() -> None:
+    """Take all, or those that are named."""
     from playwright.sync_api import sync_playwright
 
+    IMAGES.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        os.chdir(folder)  # so that the report names the model as a user would
-        shutil.copy(DEMO, "model.safetensors")
-        report = sf.diagnose("model.safetensors").html("report.html").resolve()
+        os.chdir(folder)
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": WIDTH, "height": 3000}, color_scheme="light")
-        page.goto(report.as_uri())
-        chapter = page.locator("section.finding").first
-        chapter.locator("td.name", has_text="dense2").click()
-        page.wait_for_timeout(2500)  # until the plots are drawn
-        IMAGES.mkdir(parents=True, exist_ok=True)
-        strip, layers = page.locator("#strip").bounding_box(), chapter.bounding_box()
-        assert strip
-        assert layers
-        end = strip["y"] + strip["height"] + MARGIN
-        page.screenshot(path=IMAGES / "report.png", clip={"x": 0, "y": 0, "width": WIDTH, "height": end})
-        box = {"x": 0, "y": layers["y"] - MARGIN, "width": WIDTH, "height": layers["height"] + 2 * MARGIN}
-        page.screenshot(path=IMAGES / "layers.png", clip=box)
-        glass = sf.diagnose("system:sk", size=128, only=["thermodynamics", "overlaps"])
-        glass = glass.html("glass.html").resolve()
-        page = browser.new_page(viewport={"width": WIDTH, "height": 4000}, color_scheme="light")
-        page.goto(glass.as_uri())
-        page.wait_for_timeout(4000)
-        first, last = (page.locator("section.finding").nth(k).bounding_box() for k in (0, 1))
-        assert first
-        assert last
-        end = last["y"] + last["height"]
-        box = {"x": 0, "y": first["y"] - MARGIN, "width": WIDTH, "height": end - first["y"] + 2 * MARGIN}
-        page.screenshot(path=IMAGES / "system.png", clip=box)
-        chain = (
-            sf.diagnose("system:go", size=25, effort="quick", only=["minima"]).html("chain.html").resolve()
-        )
-        page = browser.new_page(viewport={"width": WIDTH, "height": 1200}, color_scheme="light")
-        page.goto(chain.as_uri())
-        space = page.locator(".compared").first
-        space.scroll_into_view_if_needed()
-        page.wait_for_timeout(4000)
-        space.screenshot(path=IMAGES / "funnel.png")
+        for take in (weights, systems, task):
+            if take.__name__ in (sys.argv[1:] or [take.__name__]):
+                take(browser)
         browser.close()
         os.chdir(ROOT)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import shutil
@@ -19,7 +20,10 @@ sys.path.insert(0, str(ROOT / "docs"))
 
 import blocks as blocks_module  # noqa: E402
 import generate  # noqa: E402
+import instrument_pages  # noqa: E402
 
+from spinfunnel.core import OUTCOMES  # noqa: E402
+from spinfunnel.instruments import NAMES, instrument  # noqa: E402
 from spinfunnel.systems import MAKERS, facts  # noqa: E402
 
 FENCE = re.compile(
@@ -196,6 +200,80 @@ def test_a_new_system_is_missed(monkeypatch: pytest.MonkeyPatch) -> None:
         facts.facts("new")
 
 
+def test_a_page_of_an_instrument_lacks_what_is_taken_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(instrument_pages, "OF_A_TASK", ("slices", "spectrum"))
+    monkeypatch.setattr(instrument_pages, "SECTIONS", (*instrument_pages.SECTIONS, "Another"))
+    said = generate.lacking()
+    assert said[0] == 'docs/instruments/slices.md lacks "Another"'
+    assert said[1].startswith("docs/instruments/spectrum.md lacks card of spectrum, checks of spectrum, ")
+    assert said[1].endswith('"Another", an example, a picture')
+
+
+def test_every_instrument_of_a_task_has_a_page() -> None:
+    needs = {name: instrument(name).needs for name in NAMES}
+    of_a_task = [name for name in NAMES if needs[name] & {"loss", "history", "gradient"}]
+    assert sorted(instrument_pages.OF_A_TASK) == sorted(of_a_task)
+    for name in of_a_task:
+        supplied = {need.rstrip("?") for need in needs[name]}
+        said = section(name, "What it needs")
+        assert {need for need in supplied if f"`{need}`" not in said} == set(), name
+
+
+def section(name: str, heading: str) -> str:
+    text = instrument_pages.page_of(name).read_text(encoding="utf-8")
+    return text.partition(f"## {heading}\n")[2].partition("\n## ")[0]
+
+
+def spelled(value: ast.expr) -> set[str]:
+    """All texts that an expression may give: a constant, either side of an if, or an f-string of these."""
+    if isinstance(value, ast.Constant):
+        return {str(value.value)} if isinstance(value.value, str) else set()
+    if isinstance(value, ast.IfExp):
+        return spelled(value.body) | spelled(value.orelse)
+    if isinstance(value, ast.FormattedValue):
+        return spelled(value.value)
+    if isinstance(value, ast.JoinedStr):
+        texts = {""}
+        for part in value.values:
+            texts = {text + more for text in texts for more in spelled(part)}
+        return texts
+    return set()
+
+
+def assigned(target: ast.expr, value: ast.expr) -> set[str]:
+    """All texts that an assignment may give to `label`."""
+    if isinstance(target, ast.Tuple) and isinstance(value, ast.IfExp):
+        return assigned(target, value.body) | assigned(target, value.orelse)
+    if isinstance(target, ast.Tuple):
+        pairs = zip(target.elts, getattr(value, "elts", ()), strict=False)
+        return set().union(*(assigned(*pair) for pair in pairs))
+    return spelled(value) if isinstance(target, ast.Name) and target.id == "label" else set()
+
+
+def labels_of(name: str) -> set[str]:
+    """The labels an instrument may give: what is assigned to `label`, or is the second of a Verdict's."""
+    folder, found = ROOT / "src" / "spinfunnel" / "instruments" / name, set[str]()
+    for path in folder.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Assign):
+                found |= assigned(node.targets[0], node.value)
+            elif isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Verdict":
+                found |= set().union(*map(spelled, node.args[1:2]))
+    return found
+
+
+@pytest.mark.parametrize("name", instrument_pages.OF_A_TASK)
+def test_every_label_is_explained_and_none_that_is_not_given(name: str) -> None:
+    row = re.compile(rf"^\| ([^|]+) \| (?:{'|'.join(OUTCOMES)}) \|", re.MULTILINE)
+    told = row.findall(section(name, "What the verdicts mean"))
+    given = labels_of(name)
+    if name == "trajectory":  # there the words of every motion are a table
+        from spinfunnel.instruments.trajectory import WORDS
+
+        given |= {words[0] for words in WORDS.values()}
+    assert sorted(set(told)) == sorted(given)
+
+
 def test_a_table_shows_what_looks_like_a_tag() -> None:
     assert "`<m>` &lt;q²>" in blocks_module.table(["a"], [["`<m>` <q²>"]])
 
@@ -220,7 +298,7 @@ def test_pictures_are_there_and_small() -> None:
         for target in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", path.read_text(encoding="utf-8")):
             picture = path.parent / target
             assert picture.is_file(), f"{ids(path)} shows {target}, which is not there"
-            assert 10_000 < picture.stat().st_size < 300_000
+            assert 10_000 < picture.stat().st_size < (120_000 if "/task" in target else 300_000)
 
 
 def test_links_between_pages_lead_somewhere() -> None:
