@@ -57,9 +57,15 @@ def test_speed_that_forgets_the_steps_between_snapshots_is_noticed(monkeypatch):
     ],
 )
 def test_a_wrong_last_half_is_noticed(monkeypatch, old, new):
-    monkeypatch.setattr(calibration, "WALKED", 12)
     rewritten(monkeypatch, measuring, "last_half", old, new)
-    assert red("called what they are")
+    assert any(not row.ok for row in calibration._called(12, 0))
+
+
+def test_a_verdict_on_fewer_snapshots_than_can_tell_is_noticed(monkeypatch):
+    assert not red("the fewest snapshots")
+    monkeypatch.setattr(calibration, "FEWEST", 20)
+    (found,) = red("the fewest snapshots")
+    assert found.startswith("called at rest")
 
 
 def test_ageing_over_waiting_times_of_other_lengths_is_noticed(monkeypatch):

@@ -126,7 +126,7 @@ def _digits(seed: int) -> Iterator[CalibrationRow]:
 
 
 def trained(width: int, count: int, seed: int) -> tuple[list[Any], list[Any]]:
-    """Train 64-width-width-10 ReLU networks on digits, all at once, each from its own seed; give the data too."""
+    """Train 64-width-width-10 ReLU networks on digits, all at once; give them, and the batches."""
     import torch
     from sklearn.datasets import load_digits
     from torch.nn import Linear, ReLU, Sequential
@@ -147,25 +147,25 @@ def trained(width: int, count: int, seed: int) -> tuple[list[Any], list[Any]]:
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, EPOCHS)
         for _ in range(EPOCHS):
             orders = torch.stack([torch.randperm(EXAMPLES) for _ in models])
-            for some in orders.split(64, dim=1):
+            for some in torch.split(orders, 64, dim=1):
                 out = x[some]
                 for weight, bias in zip(stacks[::2], stacks[1::2], strict=True):
                     out = out if weight is stacks[0] else out.relu()
                     out = torch.baddbmm(bias[:, None], out, weight.transpose(1, 2))
                 optimiser.zero_grad()
                 loss = cross_entropy(out.flatten(0, 1), y[some].flatten(), reduction="sum")
-                (loss / some.shape[1]).backward()
+                torch.autograd.backward([loss / some.shape[1]])
                 optimiser.step()
             schedule.step()
         with torch.no_grad():
             for i, model in enumerate(models):
                 for parameter, stack in zip(model.parameters(), stacks, strict=True):
                     parameter.copy_(stack[i])
-    return models, list(zip(x.split(250), y.split(250), strict=True))
+    return models, list(zip(torch.split(x, 250), torch.split(y, 250), strict=True))
 
 
 def same(system: NetworkLoss, b: Array, seed: int) -> bool:
-    """Tell whether b (P,) is called the network's own but for the places of its units, as the verdict does."""
+    """Tell whether b (P,) is called the network itself, but for the places of its units."""
     units, a = symmetry(system, seed), system.native
     scale = profile(system, straight("", a, units.copy(system, a, seed)), POINTS).barrier
     lines = [straight("", a, w) for w in (b, *aligned(system, a, b, seed, units).values())]

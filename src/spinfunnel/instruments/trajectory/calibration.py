@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 
 from spinfunnel.core import Array, Calibration, CalibrationRow, seeds
-from spinfunnel.instruments.trajectory.measuring import Motion, last_half, levelled, moved
+from spinfunnel.instruments.trajectory.measuring import FEWEST, Motion, last_half, levelled, moved
 from spinfunnel.maths.random_walks import brownian, inner_products, walk_shares
 
-#: Snapshots, dimensions, draws of nulls, and how often each walk is walked.
-RECORDS, DIMENSION, DRAWS, WALKED = 64, 50, 120, 40
+#: Snapshots, dimensions, and draws of nulls.
+RECORDS, DIMENSION, DRAWS = 64, 50, 120
 
 
 def at_rest(seed: int, *, hold: float = 0.3, creep: float = 0.0) -> Array:
@@ -44,9 +45,9 @@ WALKS: tuple[tuple[str, Callable[[int], Array], Motion, float], ...] = (
 )
 
 
-def _called(seed: int) -> Iterator[CalibrationRow]:
+def _called(count: int, seed: int) -> Iterator[CalibrationRow]:
     """Every walk is called what it is, and what has arrived is seldom called moving."""
-    times, count = np.arange(RECORDS, dtype=float), WALKED
+    times = np.arange(RECORDS, dtype=float)
     for name, walk, motion, least in WALKS:
         products = [inner_products(walk(seeds(seed, name, i))) for i in range(count)]
         calls = [last_half(one, times, DRAWS, seeds(seed, i)).motion for i, one in enumerate(products)]
@@ -56,6 +57,24 @@ def _called(seed: int) -> Iterator[CalibrationRow]:
         if motion == "at rest":
             wrong = calls.count("directed")
             yield CalibrationRow.rate("trajectory", name, "called directed", k=wrong, n=count, at_most=0.03)
+
+
+def _fewest(seed: int) -> Iterator[CalibrationRow]:
+    """The fewest snapshots of which anything is said tell what is at rest from what goes on."""
+    times, count = np.arange(FEWEST, dtype=float), 100
+    walks: tuple[tuple[str, Motion, float], ...] = (
+        ("Ornstein-Uhlenbeck walk at rest", "at rest", 0.3),
+        ("random walk", "diffusing", 0.0),
+    )
+    for name, motion, hold in walks:
+        walks = [brownian(FEWEST, DIMENSION, seeds(seed, name, i), hold=hold) for i in range(count)]
+        calls = [
+            last_half(inner_products(w), times, DRAWS, seeds(seed, i)).motion for i, w in enumerate(walks)
+        ]
+        yield CalibrationRow.rate(
+            "trajectory", f"{name}, {FEWEST} snapshots", f"called {motion}", k=calls.count(motion), n=count,
+            at_least=0.85,
+        )  # fmt: skip
 
 
 def _exponents(seed: int) -> Iterator[CalibrationRow]:
@@ -146,7 +165,9 @@ def _loss(seed: int) -> Iterator[CalibrationRow]:
 
 
 calibrations = (
-    Calibration("called what they are", "by construction", _called),
+    Calibration("called what they are", "by construction", partial(_called, 40)),
+    Calibration("the fewest snapshots", "by construction", _fewest),
+    Calibration("called what they are, 200 of each", "by construction", partial(_called, 200), "full"),
     Calibration("exponents", "1/2 and 1", _exponents),
     Calibration("components", "exact at every T; Antognini, Sohl-Dickstein (2018)", _components, "normal"),
     Calibration("ageing", "by construction", _ages),
