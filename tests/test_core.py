@@ -18,6 +18,8 @@ def test_a_number_says_what_is_unknown():
     assert str(Number(math.nan)) == "unknown"
     assert str(Number(2.5, low=2.0, level=0.95)) == "2.500 (at least 2.000)"
     assert str(Number(2.5, high=3.0)) == "2.500 (at most 3.000)"
+    assert str(Number(2.5, low=2.5, unit="|w|")) == "at least 2.500 |w|"
+    assert str(Number(1.0, low=1.0, high=1.0)) == "1.000"
     assert str(Number(12.0, error=0.4, unit="ms")) == "12.0 ± 0.4 ms"
 
 

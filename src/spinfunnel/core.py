@@ -83,6 +83,10 @@ class Number:
             places = max(0, -math.floor(math.log10(self.error)))
             return f"{self.value:.{places}f} ± {self.error:.{places}f}{unit}"
         text = significant(self.value)
+        if self.low == self.value == self.high:
+            return text + unit
+        if self.low == self.value and self.high is None:
+            return f"at least {text}{unit}"
         if self.low is not None and self.high is not None:
             text += f" [{significant(self.low)}, {significant(self.high)}]"
         elif self.low is not None:
@@ -186,6 +190,8 @@ class Series:
     path in space, above a surface or alone. Around a line, `low` and `high` are bars, or a ribbon of its
     colour if there are many points; a band is grey, as of a null.
     `names` may name the n points (the table rows they stand for); where a line or tree breaks, y is NaN.
+    A `null` is what chance gives, or what is expected: it is grey, and a line of it dashed. A `caption` says
+    in a sentence or two how to read the panel; any one of its series has it.
     Basins and branches (scatter3d, tree) have six colours, in order; what is labelled "others" is grey.
     """
 
@@ -202,6 +208,8 @@ class Series:
     panel: str = ""
     row: str = ""
     names: tuple[str, ...] = ()
+    null: bool = False
+    caption: str = ""
 
 
 @dataclass(frozen=True)

@@ -440,9 +440,11 @@ def carry_out(
         if one.name in alone:
             of_units(done + alone[one.name], all_of_it, one.name)
     shown = [name for name in NAMES if name in report.findings]
-    report.findings = {name: report.findings[name] for name in shown}
-    report.verdicts = {name: report.verdicts[name] for name in shown}
-    return report
+    return replace(
+        report,
+        findings={name: report.findings[name] for name in shown},
+        verdicts={name: report.verdicts[name] for name in shown},
+    )
 
 
 def _keeps(plan: Plan) -> bool:

@@ -60,9 +60,10 @@ def test_what_stalled_is_drawn_but_not_counted(found):
 
 def test_the_verdict_says_how_many_and_what_the_null_did(found):
     said = judge(found)
-    assert "from the way of training ended where the gradient is below" in said.sentence
+    numbers = found.numbers
+    assert f"{numbers['stationary points']} of {numbers['searches']} searches ended" in said.sentence
     assert "from permuted weights (null)" in said.sentence
-    assert said.sentence.endswith("examples.")
+    assert said.sentence.endswith("examples).")
     if not found.doubts:
         assert said.outcome == "info"
     assert judge(replace(found, doubts=("few",))).outcome == "unsure"

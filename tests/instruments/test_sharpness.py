@@ -105,8 +105,8 @@ def test_a_network_has_a_sharpness_and_a_verdict(subject):
     assert {one.kind for one in finding.series} == {"band", "line"}
     verdict = judge(finding)
     assert verdict.outcome == "info"
-    assert "No reliable link" in verdict.sentence
-    assert "literature" in verdict.sentence
+    assert "no reliable link" in verdict.advice
+    assert "literature" in verdict.advice
 
 
 @needs_torch

@@ -263,7 +263,7 @@ def test_every_kind_of_series_is_drawn(visit, report, tmp_path):
     )
     odd = replace(report, findings={"f": Finding("f", "landscape", series=series)}, verdicts={})
     page = visit(odd.html(tmp_path / "r.html"), height=1600)
-    page.wait_for_function("document.querySelectorAll('.js-plotly-plot').length === 5")
+    page.wait_for_function("document.querySelectorAll('.js-plotly-plot').length === 6")
     page.wait_for_timeout(1500)
     for kind in ("band", "tree", "scatter3d", "surface"):
         panel = page.locator(".panel", has=page.locator("h4", has_text=kind)).first
@@ -297,6 +297,11 @@ def test_a_path_lies_on_its_surface(visit, task_report, tmp_path, scheme):
     colours, _ = colours_in(page, panel.locator(".js-plotly-plot"))
     assert colours > 500, "a surface has many shades"
     keep(page, f"path-{scheme}")
+    above = page.get_by_role("img", name="plane of training, from above")
+    above.scroll_into_view_if_needed()
+    page.wait_for_function("(node) => node.data?.length === 3", arg=above.element_handle())
+    assert above.evaluate(kinds) == ["contour ", "scatter lines", "scatter markers"]
+    keep(page, f"above-{scheme}")
 
 
 @pytest.fixture(scope="module")
@@ -428,7 +433,7 @@ def test_the_wheel_turns_the_page_and_zooms_what_is_held(visit, landscape):
 
 def test_a_tree_has_no_ticks_below_it_and_labels_are_text(visit, landscape):
     page = visit(landscape, width=1280)
-    tree = page.locator(".tall")
+    tree = page.locator(".tall", has=page.locator("h4", has_text="tree"))
     tree.scroll_into_view_if_needed()
     tree.locator(".main-svg").first.wait_for()
     assert tree.locator(".xtick").count() == 0

@@ -132,8 +132,8 @@ def test_of_a_task_the_summary_has_chapters_too(task_report, html):
     page = Seen(pages.page(task_report))
     text = " ".join(" ".join(page.text).split())
     summary = text[text.index("In short") : text.index("Every matrix")]
-    places = [summary.index(word) for word in ("What did it learn?", "spectra", "Glass or funnel?", "sliced",
-              "curved", "How did training get there?", "moved")]  # fmt: skip
+    places = [summary.index(word) for word in ("What did it learn?", "spectra", "Glass or funnel?", "curved",
+              "sliced", "How did training get there?", "moved")]  # fmt: skip
     assert places == sorted(places), "by chapter, then the worst first"
     assert "Can it be simpler?" not in summary
     assert "26.1 k parameters, 26.0 k of them free" in text

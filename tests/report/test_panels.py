@@ -39,6 +39,22 @@ def test_a_trunk_without_a_label_has_no_branchs_colour():
     assert inks(both, frozenset()) == [DATA, 2]
 
 
+def test_nulls_are_grey_and_told_apart_by_kind():
+    x = np.arange(3.0)
+    kinds = [("line", False), ("line", True), ("scatter", True), ("line", True), ("line", False)]
+    mixed = Panel("p", "", tuple(Series(x, x, kind=kind, null=null) for kind, null in kinds))
+    assert mixed.nulls == [0, 1, 1, 2, 0]
+    given = inks(mixed, frozenset())
+    assert [ink == NULL for ink in given] == [null for _, null in kinds]
+    assert given[0] == inks(panel("line"), frozenset())[0]
+
+
+def test_any_series_may_say_how_to_read_the_panel():
+    x = np.arange(3.0)
+    told = Panel("p", "", (Series(x, x), Series(x, x, caption="so"), Series(x, x, caption="or so")))
+    assert (told.caption, panel("line").caption) == ("so", "")
+
+
 def space(title, *, low=-1.0, high=1.0, kind="scatter3d"):
     x = np.linspace(0, 0.5, 3)
     axes = tuple(Axis(name, low=low, high=high) for name in "xyz")

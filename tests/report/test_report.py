@@ -1,6 +1,7 @@
 """Report: what it holds, and that it writes whole files, and only over its own."""
 
 import json
+import pickle
 import re
 import sys
 from dataclasses import replace
@@ -38,6 +39,21 @@ def test_a_failed_instrument_says_so(report):
     failed = replace(report, findings={}, verdicts={})
     with pytest.raises(BadInput, match="entries failed: ZeroDivisionError"):
         failed["entries"]
+
+
+def test_a_verdict_that_is_missing_says_why(report):
+    row = {"instrument": "bent, straight", "question": "landscape", "needs": "loss", "how": "give a task.py"}
+    left = replace(report, failed=[{"instrument": "broken", "where": "", "error": "no"}], not_run=[row])
+    for _ in range(2):
+        with pytest.raises(BadInput, match=r"^broken failed: no$"):
+            left.verdicts["broken"]
+        with pytest.raises(BadInput, match=r"^straight was not run: it needs loss; give a task.py$"):
+            left.verdicts["straight"]
+        with pytest.raises(BadInput, match="no finding 'entris'; did you mean entries"):
+            left.verdicts["entris"]
+        assert left.verdicts == report.verdicts
+        assert left.verdicts.get("broken") is None
+        left = pickle.loads(pickle.dumps(left))
 
 
 def test_outcome_is_the_worst(report):

@@ -9,6 +9,8 @@ from report_example import HOSTILE, check_terminal_shows_no_control, make_report
 from rich.cells import cell_len
 from rich.console import Console
 
+from spinfunnel.core import Finding, Verdict
+from spinfunnel.report.layers import in_short
 from spinfunnel.report.terminal import text
 
 
@@ -105,10 +107,18 @@ def test_of_a_task_verdicts_stand_under_their_questions(task_report, report):
     heads = [line for line in lines if line.endswith("?") and not line.startswith(" ")]
     assert heads == ["What did it learn?", "Glass or funnel?", "How did training get there?"]
     places = [lines.index(next(line for line in lines if line.startswith(f"  {name}"))) for name in
-              ("entries", "spectra", "sliced", "curved", "moved")]  # fmt: skip
+              ("entries", "spectra", "curved", "sliced", "moved")]  # fmt: skip
     assert places == sorted(places)
     assert places[1] < lines.index("Glass or funnel?") < places[2]
     assert "What did it learn?" not in text(report, 80).splitlines(), "two chapters need no headings"
+
+
+def test_what_nobody_could_tell_stands_behind_what_was_found():
+    found = {name: Finding(name, "landscape") for name in ("a", "b", "c")}
+    outcomes = dict(zip(found, ("unsure", "good", "info"), strict=True))
+    said = {name: Verdict(outcome, "", "") for name, outcome in outcomes.items()}
+    assert in_short(found, said, worst_come_first=True) == {"": ["c", "a", "b"]}
+    assert in_short(found, said, worst_come_first=False) == {"": ["a", "b", "c"]}
 
 
 def test_rows_that_nothing_judged_are_left_out_where_others_were(task_report):

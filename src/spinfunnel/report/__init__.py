@@ -7,6 +7,7 @@ shown without a change here.
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -22,6 +23,18 @@ if TYPE_CHECKING:
 __all__ = ["Report"]
 
 
+class Verdicts(dict[str, Verdict]):
+    """The verdicts of a report, by instrument; one that is missing raises what the report raises."""
+
+    def __init__(self, verdicts: Mapping[str, Verdict], report: Report) -> None:
+        """Keep them, and where to ask why one is missing."""
+        super().__init__(verdicts)
+        self._report = report
+
+    def __missing__(self, instrument: str) -> Verdict:
+        raise self._report._lacks(instrument)
+
+
 @dataclass
 class Report:
     """What was found in one subject, and how to look at it.
@@ -30,7 +43,7 @@ class Report:
         subject: "source", "format", "parameters", "matrices", "digest", "notes".
         tensors: the tensor account: "name", "shape", "dtype", "parameters", "share", "status", "reason".
         findings: by instrument, in the order in which they are shown.
-        verdicts: by instrument; one is missing where judging failed.
+        verdicts: by instrument; asked for one that is missing, it says why, as the report itself does.
         failed: what crashed: "instrument", "where", "error".
         not_run: what lacked its input: "instrument", "question", "needs", "how".
         versions: of everything that can change a number.
@@ -46,6 +59,9 @@ class Report:
     versions: dict[str, str] = field(default_factory=dict)
     interrupted: bool = False
 
+    def __post_init__(self) -> None:
+        self.verdicts = Verdicts(self.verdicts, self)
+
     def __getitem__(self, instrument: str) -> Finding:
         """Give the finding of one instrument.
 
@@ -54,17 +70,21 @@ class Report:
         """
         if instrument in self.findings:
             return self.findings[instrument]
+        raise self._lacks(instrument)
+
+    def _lacks(self, instrument: str) -> BadInput:
+        """Say why there is nothing of an instrument."""
         for row in self.failed:
             if row["instrument"] == instrument:
-                raise BadInput(f"{instrument} failed: {row['error']}")
+                return BadInput(f"{instrument} failed: {row['error']}")
         for row in self.not_run:
-            if row["instrument"] == instrument:
-                raise BadInput(f"{instrument} was not run: it needs {row['needs']}; {row['how']}")
+            if instrument in row["instrument"].split(", "):
+                return BadInput(f"{instrument} was not run: it needs {row['needs']}; {row['how']}")
         near = difflib.get_close_matches(str(instrument), self.findings, n=3)
         hint = (
             f"did you mean {' or '.join(near)}?" if near else f"it has: {', '.join(self.findings) or 'none'}"
         )
-        raise BadInput(f"the report has no finding {instrument!r}; {hint}")
+        return BadInput(f"the report has no finding {instrument!r}; {hint}")
 
     @property
     def outcome(self) -> Outcome:

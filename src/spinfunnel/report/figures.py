@@ -54,6 +54,9 @@ STYLE: dict[str, Any] = {
 #: Of fewer points than this, what is known of each is a bar; of more, a ribbon.
 FEW = 60
 
+#: Lines of what is measured, of a null, of a second one (whose points are open), of more.
+DASHES = ("-", "--", ":", "-.")
+
 #: Edges and grids of a picture in space.
 THIN = "#d5d4d0"
 
@@ -135,8 +138,8 @@ def _draw(figure: Any, panel: Panel, data: frozenset[str], judged: dict[str, str
     else:
         floor = 0.18 if panel.axes[0].label else 0.05
         axes = figure.add_axes((0.17, floor, 0.80, 0.91 - floor - above))
-    for series, ink in zip(panel.series, inks(panel, data), strict=True):
-        _series(axes, series, INKS[ink], judged, panel)
+    for series, ink, null in zip(panel.series, inks(panel, data), panel.nulls, strict=True):
+        _series(axes, series, INKS[ink], DASHES[min(null, len(DASHES) - 1)], judged, panel)
     for which, (letter, axis) in enumerate(zip("xyz" if panel.solid else "xy", panel.axes, strict=False)):
         if limits := extent(panel, which):
             if not panel.solid:
@@ -202,7 +205,7 @@ def _few_decades(axis: Any, limits: tuple[float, float] | None) -> None:
     axis.set_minor_formatter(NullFormatter())
 
 
-def _series(axes: Any, series: Series, ink: str, judged: dict[str, str], panel: Panel) -> None:
+def _series(axes: Any, series: Series, ink: str, dash: str, judged: dict[str, str], panel: Panel) -> None:
     label = plain(series.label) or "_"
     x, y = np.asarray(series.x, dtype=float), np.asarray(series.y, dtype=float)
     if series.kind == "step":
@@ -215,7 +218,9 @@ def _series(axes: Any, series: Series, ink: str, judged: dict[str, str], panel: 
         rows = any(name in judged for name in series.names)
         shades = [OUTCOME_INKS.get(judged.get(name, ""), ink) for name in series.names] if rows else ink
         _bars(axes, series, x, y, shades)
-        axes.scatter(x, y, c=shades, s=9 if len(x) < FEW else 5, lw=0, label="_" if rows else label, zorder=3)
+        size, rim = (9 if len(x) < FEW else 5), 0.6 if dash == DASHES[2] else 0
+        inside: Any = {"facecolors": "none", "edgecolors": ink} if rim else {"c": shades}
+        axes.scatter(x, y, **inside, s=size, lw=rim, label="_" if rows else label, zorder=3)
     elif series.kind == "vline":
         for at in x:
             axes.axvline(at, color=ink, lw=0.9, ls="--", label=label)
@@ -243,7 +248,7 @@ def _series(axes: Any, series: Series, ink: str, judged: dict[str, str], panel: 
         else:
             _bars(axes, series, x, y, ink)
         dots = "o" if known and len(x) < FEW else ""
-        axes.plot(x, y, color=ink, lw=1.2, marker=dots, ms=2.6, mew=0, label=label)
+        axes.plot(x, y, color=ink, lw=1.2, ls=dash, marker=dots, ms=2.6, mew=0, label=label)
 
 
 def _threads(axes: Any, points: Array, limits: tuple[float, float] | None, ink: str) -> None:

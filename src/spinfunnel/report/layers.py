@@ -91,12 +91,15 @@ def in_short(
 ) -> dict[str, list[str]]:
     """Order verdicts for the summary: of a model the worst first; of a system as they are, the word first.
 
+    What nobody could tell is no news: it stands behind what was found, but for what is good.
+
     Where they answer more than two questions they stand under their questions, in the order of the
     chapters, else all together under "".
     """
     order = list(verdicts)
     if worst_come_first:
-        order.sort(key=lambda name: severity(verdicts[name].outcome))
+        news = ("bad", "warning", "info", "unsure", "good")
+        order.sort(key=lambda name: news.index(verdicts[name].outcome))
     asked = {name: QUESTIONS[findings[name].question] for name in order}
     if len(set(asked.values())) <= 2:
         return {"": order}

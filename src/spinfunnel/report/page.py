@@ -46,6 +46,9 @@ COLOURS = {
     "": "inherit",
 }
 
+#: Of more numbers than these, only so many are shown.
+MOST, SHOWN = 9, 6
+
 #: Bytes of pictures of single rows that one page may carry, the rows that stand out first.
 PICTURES = 4_000_000
 
@@ -161,6 +164,7 @@ def _context(report: Report) -> dict[str, Any]:
                     "name": name,
                     "finding": found,
                     "verdict": report.verdicts.get(name),
+                    **_numbers(found),
                     "others": [other for other in found.tables if other != "layers"],
                 }
                 for name, found in report.findings.items()
@@ -194,6 +198,13 @@ def _context(report: Report) -> dict[str, Any]:
             if worst(outcomes(table)) != "good"
         ],
     }
+
+
+def _numbers(found: Finding) -> dict[str, list[tuple[str, Number]]]:
+    """Divide many numbers: the first are shown, the rest are folded away."""
+    given = list(found.numbers.items())
+    first = len(given) if len(given) <= MOST else SHOWN
+    return {"first": given[:first], "rest": given[first:]}
 
 
 def _recipes(report: Report) -> dict[str, dict[str, str]]:
@@ -329,6 +340,7 @@ def _cells(column: Any) -> list[Any]:
 def _panel(panel: Panel, data: frozenset[str]) -> dict[str, Any]:
     return {
         "title": visible(panel.title),
+        "caption": visible(panel.caption),
         "solid": panel.solid,
         "axes": [
             {
@@ -344,6 +356,7 @@ def _panel(panel: Panel, data: frozenset[str]) -> dict[str, Any]:
                 "kind": one.kind,
                 "label": visible(one.label),
                 "ink": ink,
+                "null": null,
                 "names": [visible(name) for name in one.names],
                 **{
                     key: finite(rounded(array, 5))
@@ -351,6 +364,6 @@ def _panel(panel: Panel, data: frozenset[str]) -> dict[str, Any]:
                     if (array := getattr(one, key)) is not None
                 },
             }
-            for one, ink in zip(map(thin, panel.series), inks(panel, data), strict=True)
+            for one, ink, null in zip(map(thin, panel.series), inks(panel, data), panel.nulls, strict=True)
         ],
     }

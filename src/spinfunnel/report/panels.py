@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import count
 
 import numpy as np
 
@@ -37,6 +38,17 @@ class Panel:
     def axes(self) -> tuple[Axis, ...]:
         """Those of its first series."""
         return self.series[0].axes
+
+    @property
+    def caption(self) -> str:
+        """How to read it: what the first of its series says that says anything."""
+        return next((one.caption for one in self.series if one.caption), "")
+
+    @property
+    def nulls(self) -> list[int]:
+        """Number the nulls of each kind, from 1, to tell them apart; what is no null has 0."""
+        counts = {one.kind: count(1) for one in self.series}
+        return [next(counts[one.kind]) if one.null else 0 for one in self.series]
 
     @property
     def solid(self) -> bool:
@@ -86,7 +98,7 @@ def inks(panel: Panel, counted: frozenset[str]) -> list[int]:
             given.append(min(left, default=FIRST))
         elif one.kind == "step" or one.label in counted:
             given.append(DATA)
-        elif one.kind in ("band", "hline") or (one.kind in GROUPED and one.label == OTHERS):
+        elif one.null or one.kind in ("band", "hline") or (one.kind in GROUPED and one.label == OTHERS):
             given.append(NULL)
         elif one.kind == "surface" or (one.kind == "tree" and not one.label):
             given.append(DATA)  # a surface has its own colours, and a trunk belongs to no branch

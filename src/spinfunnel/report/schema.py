@@ -82,6 +82,8 @@ def _series(one: Series, lost: dict[str, int]) -> dict[str, Any]:
         "panel": one.panel,
         "row": one.row,
         "names": list(one.names),
+        "null": one.null,
+        "caption": one.caption,
     }
 
 

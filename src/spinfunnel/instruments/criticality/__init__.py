@@ -168,21 +168,13 @@ instrument = Instrument(
     "points of low gradient, whatever their index, by searches from the way of training.",
     why="In mean-field glasses the index tells the energy: above a threshold there are saddles, below it "
     "minima, and where the index goes to zero descents get stuck.",
-    judged="Measured (info): whether index and energy go together (Spearman, 1 %), and, of spherical p-spin "
-    "glasses, whose spectra end like semicircles, where the index goes to zero, by saddles with at "
-    "least four indices. Each search is told how many directions to climb, from a minimum below a "
-    "random state, and the energy at which it ends is what is measured; so the points are not a fair "
-    "sample of all. Unsure if less than half of the searches end where the gradient is below 1e-8, if "
-    "more than a tenth of the points have other zero modes than most, if most directions are flat, or "
-    "if all points have one index. Eigenvalues below 1e-8 of the largest are zero: found, not assumed. "
-    "Of a network: the index is the share of all eigenvalues below minus a hundredth of the largest, "
-    "seen by probes; a point counts if, straight down the gradient, for as far as the trained weights "
-    "are long, the loss would change by less than half a percent of its range between untrained and "
-    "trained. Searches that shorten the gradient can stall where it is not zero (Griewank, Osborne "
-    "1983; literature: the rule with networks, Frye et al. 2021); these are drawn, not counted. The "
-    "null are searches from permuted weights. Index and loss are called related at 5 %, by "
-    "permutations. A loss that only ever larger weights bring to zero has no minimum: its lowest points "
-    "lie on the way there. Unsure if less than half of the searches, or fewer than six, end at a "
-    "stationary point, or if all these have much the same loss.",
+    judged="Measured (info): whether index and energy go together (Spearman, 1 %; of networks 5 %, by "
+    "permutations), and, of spherical p-spin glasses, where the index goes to zero. Searches are told where "
+    "to begin, so the points are no fair sample. Eigenvalues below 1e-8 of the largest are zero; of "
+    "networks, below a hundredth of it. A point of a network counts if straight down its gradient, for as "
+    "far as the weights are long, the loss would change by less than .5 % of its range between untrained and "
+    "trained; searches that ended elsewhere are drawn, not counted. Unsure if less than half of the "
+    "searches, or of a network fewer than six, end at a stationary point; if zero modes are most, or not "
+    "those of most points; or if all points have one index, or much the same loss.",
     calibrations=calibrations,
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 
@@ -31,6 +30,12 @@ CONVERGED, FEWEST = 0.5, 6
 #: The level at which index and loss are called related, and how many permutations tell. Losses within this
 #: share of the range from untrained to trained are one.
 LEVEL, PERMUTATIONS, SAME = 0.05, 9999, 0.01
+#: Losses that differ by more than this factor, and are positive, are drawn on a logarithmic axis.
+FACTOR = 100
+CAPTION = (
+    "In a mean-field glass, the more directions lead down from a point, the higher it lies. Only stationary "
+    "points count; grey: searches from weights whose entries were permuted."
+)
 
 
 def measure(subject: Subject, seed: int, budget: float | None) -> Finding:
@@ -118,29 +123,32 @@ def _series(points: LowPoints, mine: Array, size: int) -> tuple[Series, ...]:
         ("from permuted weights (null)", ~mine & ends.converged),
         ("from permuted weights, ended elsewhere", ~mine & ~ends.converged),
     )
-    drawn = []
+    drawn, losses = [], ends.energies
+    log = losses.min() > 0 and losses.max() > FACTOR * losses.min()
     for title, name, values, errors in (
         ("negative share of all eigenvalues", "index / P", points.share, np.nan_to_num(points.error)),
         ("negative share of absolute curvature", "negative share", points.downward, None),
     ):
-        axes, panel = (Axis("loss"), Axis(name)), f"{title.capitalize()}, P = {size}"
+        axes = (Axis("loss", "log" if log else "linear"), Axis(name))
+        panel = f"{title.capitalize()}, P = {size}"
         for label, some in groups:
             if some.any():
                 y = values[some]
                 low, high = (None, None) if errors is None else (y - errors[some], y + errors[some])
                 drawn.append(
                     Series(
-                        ends.energies[some], y, low=low, high=high, label=label, axes=axes, kind="scatter",
-                        panel=panel,
+                        losses[some], y, low=low, high=high, label=label, axes=axes, kind="scatter",
+                        panel=panel, null="permuted" in label, caption=CAPTION,
                     )
                 )  # fmt: skip
         if errors is not None:
-            grid = np.linspace(ends.energies[mine].min(), ends.energies[mine].max(), 120)
+            between = np.geomspace if log else np.linspace
+            grid = between(losses[mine].min(), losses[mine].max(), 120)
             of_all = ends.converged
-            glass = of_the_glass(ends.energies[of_all], points.share[of_all], grid)
+            glass = of_the_glass(losses[of_all], points.share[of_all], grid)
             if glass is not None:
                 label = f"spherical {SPINS}-spin glass, N → ∞, energies scaled to fit"
-                drawn.append(Series(grid, glass, label=label, axes=axes, panel=panel))
+                drawn.append(Series(grid, glass, label=label, axes=axes, null=True, panel=panel))
     return tuple(drawn)
 
 
@@ -179,22 +187,20 @@ def judge(finding: Finding) -> Verdict:
     table = finding.tables[TABLE].columns
     stationary = table["end"] == "stationary"
     null = np.array([str(name).endswith("permuted") for name in table["name"]])
-    said = [
-        f"{numbers['stationary points']} of {numbers['searches']} searches from the way of training ended "
-        f"where the gradient is below {numbers['gradient that counts as none']}"
-        + _between(table, stationary & ~null)
-    ]
-    label = "few points"
+    said, label = list[str](), "few points"
     if "its p" in numbers:
         rho, p = numbers["Spearman of index and loss"].value, numbers["its p"].value
         label = "no relation seen" if p >= LEVEL else f"index {'grows' if rho > 0 else 'falls'} with loss"
-        said.append(f"Spearman's ρ of index and loss is {rho:.2f} (p = {p:.1g})")
+        said.append(f"Spearman's ρ of the two is {rho:.2f} (p = {p:.1g})")
     said.append(
-        f"{numbers['stationary points from permuted weights']} of "
-        f"{numbers['searches from permuted weights']} from permuted weights (null)"
-        + _between(table, stationary & null)
+        f"{numbers['stationary points']} of {numbers['searches']} searches ended at stationary points"
+        + _between(table, stationary & ~null)
     )
-    sentence = "; ".join(said) + f". On {numbers['examples']} examples."
+    said.append(
+        f"of those from permuted weights (null), {numbers['stationary points from permuted weights']} of "
+        f"{numbers['searches from permuted weights']}" + _between(table, stationary & null)
+    )
+    sentence = f"{label.capitalize()}: {'; '.join(said)} ({numbers['examples']} examples)."
     if finding.doubts:
         return Verdict(
             "unsure", label, sentence, "Take the relation as that of these points only.", finding.doubts[:1]
@@ -205,12 +211,11 @@ def judge(finding: Finding) -> Verdict:
 def _between(table: dict[str, Array], some: Array) -> str:
     if not some.any():
         return ""
-    ends: Sequence[str] = [
-        f"{name} {significant(float(table[key][some].min()), 3)} to "
-        f"{significant(float(table[key][some].max()), 3)}"
-        for name, key in (("at losses", "loss"), ("index share", "index_share"))
-    ]
-    return ", " + ", ".join(ends)
+    ends = []
+    for name, key in (("loss", "loss"), ("index share", "index_share")):
+        low, high = (significant(float(end), 2) for end in (table[key][some].min(), table[key][some].max()))
+        ends.append(f"{name} {low}" + (f" to {high}" if high != low else ""))
+    return f", {', '.join(ends)}"
 
 
 def cost(subject: Subject, effort: Effort) -> float:

@@ -31,7 +31,7 @@ from spinfunnel.instruments.curvature.measuring import (
     planned,
     spectrum,
 )
-from spinfunnel.instruments.curvature.outliers import LAW, NEXT
+from spinfunnel.instruments.curvature.outliers import NEXT
 from spinfunnel.instruments.curvature.series import density, depth, largest, tails
 from spinfunnel.maths.lanczos import as_numpy, slq
 from spinfunnel.maths.traces import traces_of_blocks
@@ -145,7 +145,7 @@ def judge(finding: Finding) -> Verdict:
     """Say whether the weights are at a minimum, on a saddle or on a slope, and how sharp it is there."""
     numbers = finding.numbers
     largest_, lowest = numbers["largest eigenvalue"].value, numbers["lowest eigenvalue"].value
-    gain, size = numbers["share of the loss a step along it takes"].value, numbers["parameters"]
+    gain = numbers["share of the loss a step along it takes"].value
     down = lowest < -numbers["rounding"].value
     outcome: Outcome
     if finding.doubts:
@@ -156,30 +156,33 @@ def judge(finding: Finding) -> Verdict:
     else:
         outcome, label, advice = "info", "on a saddle" if down else "at a minimum", ""
     table = finding.tables["eigenvalues"].columns
-    said = [
-        f"{label[0].upper()}{label[1:]}: the sharpest direction has λ = {significant(largest_, 3)}, "
-        f"{table['share_there'][0]:.0%} of it in {table['mostly_in'][0]} (untrained: "
-        f"{significant(numbers['largest eigenvalue, untrained'].value, 3)}), tr H = {numbers['trace']}"
-    ]
-    if down:
-        index, band = numbers["directions down"], significant(numbers["zero band"].value, 2)
-        count = f"about {index} of {size} directions lead" if index.value >= 1 else "no direction seen leads"
-        said.append(f"the lowest eigenvalue is {lowest:.2g}, and {count} down by more than {band}")
-    else:
-        said.append(f"no direction leads down: the lowest eigenvalue is {lowest:.2g}")
-    said.append(f"{numbers['share of flat directions'].value:.1%} are flat to that measure")
+    said = [f"{label[0].upper()}{label[1:]}: {_where(numbers, label, down)}"]
     said.append(
-        f"a step along the gradient would take away {gain:.2g} of the loss"
-        if np.isfinite(gain)
-        else "the loss curves down along its gradient"
+        f"the sharpest direction has λ = {significant(largest_, 3)} (untrained: "
+        f"{significant(numbers['largest eigenvalue, untrained'].value, 3)}), {table['share_there'][0]:.0%} "
+        f"of it in {table['mostly_in'][0]}"
     )
     apart = numbers["eigenvalues that stand apart"]
     if numbers["of so many looked at"].value:
         said.append(f"{apart} eigenvalue{'s stand' if apart.value != 1 else ' stands'} apart from the rest")
-    for law in ("a semicircle", "Marchenko-Pastur"):
-        if (from_law := numbers.get(f"W1 of the bulk from {law}")) is not None and from_law.value < LAW:
-            said.append(f"the rest is distributed like {law}")
+    flat, band = numbers["share of flat directions"].value, significant(numbers["zero band"].value, 2)
+    said.append(f"{flat:.1%} are flat, within ± {band}")
     return Verdict(outcome, label, "; ".join(said) + ".", advice, finding.doubts[:1])
+
+
+def _where(numbers: Mapping[str, Number], label: str, down: bool) -> str:
+    """Say what makes this a slope, a saddle or a minimum; of what cannot be told, what is known of it."""
+    gain, size = numbers["share of the loss a step along it takes"].value, numbers["parameters"]
+    lowest = f"the lowest eigenvalue is {numbers['lowest eigenvalue'].value:.2g}"
+    if label == "on a slope" and not np.isfinite(gain):
+        return "the loss curves down along its gradient"
+    if label == "on a slope":
+        return f"a step along the gradient would take away {gain:.2g} of the loss"
+    if not down:
+        return f"no direction leads down, {lowest}"
+    index = numbers["directions down"]
+    count = f"about {index} of {size} directions lead" if index.value >= 1 else "no direction seen leads"
+    return f"{lowest}, and {count} down by more than what is flat"
 
 
 def cost(subject: Subject, effort: Effort) -> float:
@@ -206,13 +209,10 @@ instrument = Instrument(
     "and a negative eigenvalue says that this is no minimum, however flat the loss curve has become.",
     judged="Measured (info). On a slope if the best step along the gradient would take away more than 1 % of "
     "the loss, were it a quadratic there; else on a saddle if an eigenvalue is surely negative (a Ritz value "
-    "below -100 ε of the largest), and at a minimum if none is and the lowest has converged. Eigenvalues "
-    "stand apart above the last gap wider than .95 of the distance over which the next six lie: the null is "
-    "the edge of a random matrix, which has such a gap in 1 % of draws. In the pictures the nulls are the "
-    "same network at untrained weights (batch normalisation keeps the trained statistics there) and a "
-    "semicircle of the same mean and variance. What lies within the zero band, .001 of the largest "
-    "eigenvalue or the distance of the quadrature’s nodes, is flat. Cannot tell (unsure) if the largest "
-    "eigenvalue or a lowest one near zero has not converged, if the trace is known no better than to a "
-    "quarter, or if there was no time for the least.",
+    "below -100 ε of the largest); else at a minimum. Eigenvalues stand apart above the last gap wider than "
+    ".95 of the distance over which the next six lie: the edge of a random matrix has such a gap in 1 % of "
+    "draws. Flat is what lies within the zero band, .001 of the largest eigenvalue or the distance of the "
+    "quadrature’s nodes. Cannot tell (unsure) if the largest eigenvalue or a lowest one near zero has not "
+    "converged, if the trace is known no better than to a quarter, or if there was no time for the least.",
     calibrations=calibrations,
 )

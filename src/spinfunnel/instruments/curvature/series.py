@@ -17,6 +17,9 @@ from spinfunnel.maths.lanczos import Quadrature
 POINTS = 400
 UNTRAINED = "untrained weights (null)"
 CIRCLE = "semicircle (null)"
+LAWS = {"semicircle": "a semicircle", "Marchenko-Pastur": "Marchenko and Pastur’s law"}
+#: Eigenvalues that differ by more than this factor, and are positive, are drawn on a logarithmic axis.
+FACTOR = 10
 
 
 def density(found: Spectrum, untrained: Quadrature) -> list[Series]:
@@ -36,14 +39,20 @@ def density(found: Spectrum, untrained: Quadrature) -> list[Series]:
         return np.where(y >= lowest, y, np.nan)
 
     noise = semicircle_pdf(x, found.bulk.mean, max(found.bulk.spread, width))
+    caption = (
+        "A bump far from zero is an eigenvalue or two, as wide as the kernel. The semicircle is a random "
+        "matrix of the same mean and variance."
+    )
+    if found.bulk.law != "neither":
+        caption += f" What does not stand apart is distributed like {LAWS[found.bulk.law]}."
     return [
         Series(
             x, seen(values),
             low=np.maximum(values - errors, lowest), high=np.maximum(values + errors, lowest),
-            label=f"these weights, ± 1 σ, kernel {width:.2g} wide", **shared,
+            label=f"these weights, ± 1 σ, kernel {width:.2g} wide", caption=caption, **shared,
         ),
-        Series(x, seen(untrained.density(x, width)[0]), label=UNTRAINED, **shared),
-        Series(x, seen(noise), label=CIRCLE, **shared),
+        Series(x, seen(untrained.density(x, width)[0]), label=UNTRAINED, null=True, **shared),
+        Series(x, seen(noise), label=CIRCLE, null=True, **shared),
     ]  # fmt: skip
 
 
@@ -56,6 +65,8 @@ def tails(found: Spectrum, untrained: Quadrature) -> list[Series]:
     shared: dict[str, Any] = {
         "axes": axes,
         "panel": "Tails of the spectrum: how many eigenvalues lie beyond ±|λ|",
+        "caption": "Where the curve lies to the right of both nulls, directions are sharper than chance "
+        "makes them, or no training; the one below -|λ| counts those that lead down.",
     }
     drawn = []
     for label, (share, error) in (
@@ -71,10 +82,14 @@ def tails(found: Spectrum, untrained: Quadrature) -> list[Series]:
             )
         )  # fmt: skip
     null = size * _beyond(untrained, x)[0]
-    drawn.append(Series(x, np.where(null >= 0.1, null, np.nan), label=f"above, {UNTRAINED}", **shared))
+    drawn.append(
+        Series(x, np.where(null >= 0.1, null, np.nan), label=f"above, {UNTRAINED}", null=True, **shared)
+    )
     if found.bulk.spread:
         noise = size * (1 - semicircle_cdf(x, found.bulk.mean, found.bulk.spread))
-        drawn.append(Series(x, np.where(noise >= 0.1, noise, np.nan), label=f"above, {CIRCLE}", **shared))
+        drawn.append(
+            Series(x, np.where(noise >= 0.1, noise, np.nan), label=f"above, {CIRCLE}", null=True, **shared)
+        )
     return drawn
 
 
@@ -89,20 +104,29 @@ def largest(found: Spectrum) -> list[Series]:
     if len(top) < 2:
         return []
     residuals = found.ends.residuals[: len(top)]
+    log = top.min() > 0 and top.max() > FACTOR * top.min()
     shared: dict[str, Any] = {
-        "axes": (Axis("rank"), Axis("eigenvalue λ")),
+        "axes": (Axis("rank"), Axis("eigenvalue λ", "log" if log else "linear")),
         "panel": "Largest eigenvalues of the Hessian",
     }
     drawn = [
         Series(
-            rank, top, low=top - residuals, high=top + residuals,
-            label="Ritz values, ± residual", kind="scatter", **shared,
+            rank, top, low=np.maximum(top - residuals, top / FACTOR) if log else top - residuals,
+            high=top + residuals, label="Ritz values, ± residual", kind="scatter",
+            caption="The null goes on as the edge of a random matrix does; what lies above it, left of a "
+            "gap, stands apart.", **shared,
         )
     ]  # fmt: skip
     if len(top) - found.apart >= 8:
         noise = edge_of_noise(top, found.apart)
         drawn.append(
-            Series(rank[found.apart :], noise, label="edge of a random matrix (null), fitted", **shared)
+            Series(
+                rank[found.apart :],
+                np.where(noise > 0, noise, np.nan) if log else noise,
+                label="edge of a random matrix (null), fitted",
+                null=True,
+                **shared,
+            )
         )
     if found.apart:
         drawn.append(
@@ -128,10 +152,11 @@ def depth(rows: Sequence[Row], untrained: Array) -> list[Series]:
     }
     drawn = [
         Series(
-            x, mean, low=mean - error, high=mean + error, label="these weights, ± 1 σ", names=names, **shared
+            x, mean, low=mean - error, high=mean + error, label="these weights, ± 1 σ", names=names,
+            caption="Point at a dot for the name of its tensor.", **shared,
         ),
-        Series(x, untrained / sizes, label=UNTRAINED, names=names, **shared),
-    ]
+        Series(x, untrained / sizes, label=UNTRAINED, names=names, null=True, **shared),
+    ]  # fmt: skip
     sharpest = np.array([row["lambda_max"] for row in rows])
     known = np.isfinite(sharpest) & (sharpest > 0)
     if known.sum() > 1:
@@ -142,9 +167,12 @@ def depth(rows: Sequence[Row], untrained: Array) -> list[Series]:
             "panel": "Largest eigenvalue of each parameter tensor’s block",
             "kind": "scatter",
         }
+        shared["caption"] = "How much sharper than the mean of its block each one’s sharpest direction is."
         drawn.append(Series(x[known], sharpest[known], label="largest eigenvalue", names=some, **shared))
         flat = np.where(mean > 0, mean, math.nan)[known]
         drawn.append(
-            Series(x[known], flat, label="all equal (null): tr H / parameters", names=some, **shared)
+            Series(
+                x[known], flat, label="all equal (null): tr H / parameters", names=some, null=True, **shared
+            )
         )
     return drawn

@@ -169,6 +169,8 @@ def _series(found: Evidence, table: Table, empty: float) -> tuple[Series, ...]:
         Series(
             x[near], y[near], low=(y - error)[near], high=(y + error)[near], label="these weights, ± 1 σ",
             axes=axes, panel=panel,
+            caption="What losses and weights cost, for priors of every precision. Below the grey line the "
+            "data are explained better than by a network that knows nothing.",
         ),
         Series(
             np.array([found.best_precision]), np.array([0.0]), label="largest evidence", axes=axes,
@@ -177,16 +179,22 @@ def _series(found: Evidence, table: Table, empty: float) -> tuple[Series, ...]:
     ]  # fmt: skip
     if math.isfinite(empty):
         nothing = np.full(int(near.sum()), empty)
-        drawn.append(Series(x[near], nothing, label="all weights zero (null)", axes=axes, panel=panel))
+        drawn.append(
+            Series(x[near], nothing, label="all weights zero (null)", axes=axes, null=True, panel=panel)
+        )
     panel = f"Directions the data determine, of {found.curvature.above.size}"
     axes = (axis, Axis("effective parameters", "log"))
     determined = table.columns["effective_parameters"]
     held = x * found.square
     return (
         *drawn,
-        Series(x, determined, label="Σ n h / (n h + δ)", axes=axes, panel=panel),
-        Series(x, held, label="δ |w|², as many where the evidence is largest", axes=axes, panel=panel),
-    )
+        Series(
+            x, determined, label="Σ n h / (n h + δ)", axes=axes, panel=panel,
+            caption="The stronger the prior, the fewer directions the data determine. Where the two curves "
+            "meet the evidence is largest (MacKay 1992).",
+        ),
+        Series(x, held, label="δ |w|²", axes=axes, null=True, panel=panel),
+    )  # fmt: skip
 
 
 def _doubts(found: Evidence, first: Evidence, numbers: Mapping[str, Number], what: str) -> tuple[str, ...]:
@@ -242,10 +250,11 @@ def judge(finding: Finding) -> Verdict:
     numbers, matrix = finding.numbers, finding.tables["curvature"].columns["matrix"][0]
     bits, empty = numbers["bits per example"], numbers["bits with all weights zero"]
     sentence = (
-        f"The {numbers['examples']} examples cost {bits} bits each, {numbers['bits of the losses']} for the "
-        f"losses and {numbers['bits of the weights']} for the weights; with all weights zero, {empty}. The "
-        f"data determine {numbers['effective parameters']} of {numbers['parameters']} directions (Laplace's "
-        f"approximation, by the {matrix})."
+        f"The {numbers['examples']} examples cost {bits} bits each, "
+        f"{significant(numbers['bits of the losses'].value, 2)} for the losses and "
+        f"{numbers['bits of the weights']} for the weights; with all weights zero, "
+        f"{significant(empty.value, 3)}. The data determine {numbers['effective parameters']} of "
+        f"{numbers['parameters']} directions (Laplace's approximation, by the {matrix})."
     )
     room = 2 * (bits.error or 0.0)
     outcome: Outcome = "info"
@@ -281,15 +290,12 @@ instrument = Instrument(
     "against the precision of the prior.",
     why="A network can learn labels by heart, at the price of weights that must be known exactly. The "
     "evidence counts both: the flatter the minimum, the cheaper the weights.",
-    judged="Good if the examples cost fewer bits, by two errors, than with all weights zero, a model that "
-    "knows nothing; a warning if more, as shuffled labels do. Losses are taken for negative log "
-    "likelihoods in nats, each example weighing as its weight says; of other losses the number means "
-    "nothing, and this cannot be seen from them. The prior is a Gaussian of one precision, that of "
-    "largest evidence. A private copy of the weights is brought to the posterior's mode first: weights "
-    "that nothing held back would seem to cost nothing (bits as trained). It is the evidence for the "
-    "examples looked at only. Where the Hessian has negative eigenvalues, the Gauss-Newton matrix "
-    "takes its place. Unsure if the loss fell by more than the effective parameters explain on the "
-    "way, if the mode was not reached, if over a quarter of the Hessian's curvature is negative, or if "
-    "products or precision do not suffice.",
+    judged="Good if the examples cost fewer bits, by two errors, than with all weights zero; a warning if "
+    "more, as shuffled labels do. Losses are taken for negative log likelihoods in nats; of others the "
+    "number means nothing, and this cannot be seen from them. The prior is a Gaussian of the precision of "
+    "largest evidence; a copy of the weights is brought to the posterior's mode first. Where the Hessian has "
+    "negative eigenvalues, the Gauss-Newton matrix takes its place. Unsure if the loss fell on the way by "
+    "more than the effective parameters explain, if the mode was not reached, if over a quarter of the "
+    "Hessian's curvature is negative, or if examples, products or precision do not suffice.",
     calibrations=calibrations,
 )

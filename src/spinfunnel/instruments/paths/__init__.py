@@ -7,7 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from spinfunnel.core import Effort, Finding, Instrument, Number, Outcome, Row, Table, Verdict
+from spinfunnel.core import (
+    Effort,
+    Finding,
+    Instrument,
+    Number,
+    Outcome,
+    Row,
+    Table,
+    Verdict,
+    significant,
+)
 from spinfunnel.instruments.paths.calibration import calibrations
 from spinfunnel.instruments.paths.comparing import (
     ALIGNED,
@@ -20,17 +30,19 @@ from spinfunnel.instruments.paths.comparing import (
     Comparison,
     seconds,
 )
-from spinfunnel.instruments.paths.measuring import within_error
+from spinfunnel.instruments.paths.measuring import none
 from spinfunnel.instruments.paths.series import along, mistakes
 from spinfunnel.subject import Subject
 
-#: A barrier counts as none if it is within its error, or below this share of the one to a copy of the network
-#: with its units in other places.
-SMALL = 0.05
 #: What to do where there is one network only.
-SECOND = (
-    "For the way to a second network: `spinfunnel compare task.py OTHER`, or train_fn= in the task, which "
-    "trains one at --effort full."
+SECOND = "For the way to a second network: `spinfunnel compare task.py OTHER`."
+
+FROM_THE_FIRST = (
+    "The straight line from the weights that training began with, at 0, to the trained ones, at 1."
+)
+ALONG_THE_WAYS = (
+    "Grey: from the network to a copy of itself with its units in other places, one network twice. A barrier "
+    "as high as that one says nothing about two solutions."
 )
 
 
@@ -99,14 +111,16 @@ def _error(number: Number) -> float:
 def _series(found: Comparison) -> list[Any]:
     begun = [one for name, one in found.training.items() if name == BEGIN]
     rest = [one for name, one in found.training.items() if name != BEGIN]
-    drawn = along(begun, "Loss from the first weights to the trained ones") + along(
-        rest, "Loss along the ways"
-    )
+    nulls = (SHUFFLED, BACK)
+    drawn = [
+        *along(begun, "Loss from the first weights to the trained ones", caption=FROM_THE_FIRST),
+        *along(rest, "Loss along the ways", nulls, ALONG_THE_WAYS),
+    ]
     if found.held_out:
         held = [one for name, one in found.held_out.items() if name != BEGIN]
-        return [*drawn, *along(held, "Loss along the ways, held-out data"),
-                *mistakes(held, "Errors along the ways, held-out data")]  # fmt: skip
-    return [*drawn, *mistakes(rest, "Errors along the ways")]
+        return [*drawn, *along(held, "Loss along the ways, held-out data", nulls),
+                *mistakes(held, "Errors along the ways, held-out data", nulls)]  # fmt: skip
+    return [*drawn, *mistakes(rest, "Errors along the ways", nulls)]
 
 
 def _doubts(found: Comparison) -> list[str]:
@@ -130,63 +144,58 @@ def judge(finding: Finding) -> Verdict:
     numbers = finding.numbers
     barriers = {name: numbers[f"barrier, {name}"] for name in _names(finding)}
     copy = barriers.get(SHUFFLED)
-    said = []
-    if copy is not None:
-        said.append(f"to a copy of itself with its units in other places, the barrier is {copy}")
-        said[-1] += f", and {barriers[BACK]} once aligned" if BACK in barriers else ""
-    if BEGIN in barriers:
-        climb, fall = numbers["largest climb from the first weights"], numbers["fall from the first weights"]
-        way = "falls all the way" if _none(climb, fall) else f"climbs by {climb} on the way"
-        said.append(f"from the first weights the loss {way} (it falls by {fall.value:.3g} in all)")
     if LINE not in barriers:
-        label = "no second network"
-        if BEGIN in barriers:
-            label = "straight way down" if _none(climb, fall) else "climbs on the way"
-        return Verdict(
-            "info" if BEGIN in barriers else "unsure",
-            label,
-            _sentence(said),
-            SECOND,
-            finding.doubts,
-        )
+        return _of_one(finding, barriers)
     bent = {name: barriers[name] for name in (CURVED, RELAXED) if name in barriers}
     lines = {name: barriers[name] for name in ALIGNED.values() if name in barriers}
-    about = [f"on the straight line between the two networks the loss climbs by {barriers[LINE]}"]
-    for some, words in ((lines, "with the units {}, by {}"), (bent, "on the lowest way found ({}), by {}")):
-        if some:
-            name = min(some, key=lambda one: some[one].value)
-            held = numbers.get(f"barrier, {name}, held out")
-            about.append(words.format(name, some[name]) + ("" if held is None else f" (held out: {held})"))
     outcome: Outcome
-    if _none(barriers[LINE], copy):
+    if none(barriers[LINE], copy):
         outcome, label = "info", "one basin"
-    elif any(_none(one, copy) for one in lines.values()):
+    elif any(none(one, copy) for one in lines.values()):
         outcome, label = "info", "same up to permutation"
-    elif any(_none(one, copy) for one in bent.values()):
+    elif any(none(one, copy) for one in bent.values()):
         outcome, label = "info", "one valley"
     elif len(bent) == 2 and numbers["examples that ways were bent on"].value >= numbers["examples"].value:
         outcome, label = "info", "separate valleys"
     else:
         outcome, label = "unsure", "barrier on the line"
+    said = [f"between the two networks the loss climbs by {barriers[LINE]} on the straight line"]
+    if lines:
+        name = min(lines, key=lambda one: lines[one].value)
+        said.append(f"by {lines[name]} with the units {name}")
+    if bent:
+        name = min(bent, key=lambda one: bent[one].value)
+        held = numbers.get(f"barrier, {name}, held out")
+        said.append(
+            f"by {bent[name]} on the lowest way found, {name}" + (f" (held out: {held})" if held else "")
+        )
+    if copy is not None:
+        said.append(f"and by {copy} to a copy of the first with its units in other places")
     advice = ""
     if label in ("separate valleys", "barrier on the line"):
         advice = "Every barrier is an upper bound: --effort full looks longer for a lower way."
     evidence = finding.doubts if outcome == "unsure" else ()
-    return Verdict(outcome, label, _sentence([*about, *said]), advice, evidence)
+    return Verdict(outcome, label, f"{label.capitalize()}: {', '.join(said)}.", advice, evidence)
+
+
+def _of_one(finding: Finding, barriers: Mapping[str, Number]) -> Verdict:
+    """Say what is seen of one network: how training came to it, and what a barrier to itself is."""
+    numbers, label, said = finding.numbers, "no second network", list[str]()
+    if BEGIN in barriers:
+        climb, fall = numbers["largest climb from the first weights"], numbers["fall from the first weights"]
+        label = "straight way down" if none(climb, fall) else "climbs on the way"
+        way = "falls all the way" if none(climb, fall) else f"climbs by {climb} before it falls"
+        said.append(f"from the first weights the loss {way}, by {significant(fall.value, 3)} in all")
+    if SHUFFLED in barriers:
+        said.append(f"to a copy of itself with its units in other places the barrier is {barriers[SHUFFLED]}")
+        said[-1] += f", and {barriers[BACK]} once aligned" if BACK in barriers else ""
+    outcome: Outcome = "info" if BEGIN in barriers else "unsure"
+    sentence = "; ".join(said) or "there was nothing to compare the network with"
+    return Verdict(outcome, label, f"{label.capitalize()}: {sentence}.", SECOND, finding.doubts)
 
 
 def _names(finding: Finding) -> list[str]:
     return [str(name) for name in finding.tables["ways"].columns.get("way", ())]
-
-
-def _none(barrier: Number, scale: Number | None) -> bool:
-    """Tell whether a barrier is none: within its error, or small beside another one."""
-    return within_error(barrier) or (scale is not None and barrier.value <= SMALL * scale.value)
-
-
-def _sentence(said: Sequence[str]) -> str:
-    text = "; ".join(said) if said else "there was nothing to compare the network with"
-    return f"{text[0].upper()}{text[1:]}."
 
 
 def cost(subject: Subject, effort: Effort) -> float:
@@ -212,14 +221,11 @@ instrument = Instrument(
     why="Two trainings that end in one valley found the same solution, perhaps with hidden units in another "
     "order; their weights may then be averaged. A barrier that no way avoids tells two solutions apart.",
     judged="Measured (info). The barrier is how much higher the way is than its higher end, with its paired "
-    "standard error over the examples; the table also has the height above the chord. It is none if within "
-    "two standard errors of zero, or below 5 % of the barrier to the shuffled copy, which is one network "
-    "twice. One basin: none on the straight line. Same up to permutation: none on an aligned one. One "
-    "valley: none on a bent one. Else separate valleys, by an upper bound; unsure if not all bent ways could "
-    "be afforded, or not on all examples. The chain is relaxed if the curve climbs, or at full effort. Both "
-    "are bent on the training data: look at the held-out barrier too. BatchNorm is by the statistics of "
-    "each batch at each point. In the literature, the fall from the first weights is monotone on small "
-    "networks (Goodfellow et al. 2014), but not with BatchNorm, adaptive steps or far moves (Lucas et al., "
-    "arXiv:2104.11044), and stays high until near the end on large ones (Frankle, arXiv:2012.06898).",
+    "standard error over the examples. It is none if within two standard errors of zero, or below 1 % of the "
+    "barrier to the shuffled copy, which is one network twice. One basin: none on the straight line. Same up "
+    "to permutation: none on an aligned one. One valley: none on a bent one. Else separate valleys, by an "
+    "upper bound; unsure if not all bent ways could be afforded, or not on all examples. Ways are bent on "
+    "the training data: look at the held-out barrier too. BatchNorm is by the statistics of each batch at "
+    "each point.",
     calibrations=calibrations,
 )

@@ -47,7 +47,9 @@ UNTOLD = "gradient and Hessian do not tell the rise"
 #: What one forward pass and one Hessian product take, in gradients; what a subset takes at least.
 FORWARD, PRODUCT, SMALL = 0.4, 2.5, 0.1
 SECONDS: dict[Effort, float] = {"quick": 8.0, "normal": 60.0, "full": 600.0}
-NO_LINK = "No reliable link to generalisation was found (Andriushchenko et al., ICML 2023, literature)"
+NO_LINK = (
+    "It says little of new data: no reliable link was found (Andriushchenko et al., ICML 2023, literature)."
+)
 
 
 @dataclass(frozen=True)
@@ -179,13 +181,12 @@ def _doubts(rows: Sequence[Row], size: Size, allowed: float, system: NetworkLoss
             continue
         near = "average" in case and len(mine) > 1 and _off(mine[0])
         why = (
-            "nor do they nearer by: kinks, such as those of ReLUs, bend the loss, and no Hessian sees them"
+            "kinks, as of ReLUs, bend the loss even nearer by, and no Hessian sees them"
             if near
             else "the weights move further than a quadratic holds"
         )
-        low, high, rise = (significant(usual[key], 2) for key in ("expected_low", "expected_high", "rise"))
-        untold.setdefault(why, []).append(f"{case} ({rise}, not {low} to {high})")
-    doubts += [f"{UNTOLD}, {', nor '.join(cases)}; {why}" for why, cases in untold.items()]
+        untold.setdefault(why, []).append(case.replace(",", ""))
+    doubts += [f"{UNTOLD} ({', '.join(cases)}): {why}" for why, cases in untold.items()]
     if size.seconds(system) > allowed:
         doubts.append(
             f"this takes about {size.seconds(system):.0f} s, more than the {allowed:.0f} s it was given: "
@@ -202,25 +203,23 @@ def _off(row: Row) -> bool:
 
 def judge(finding: Finding) -> Verdict:
     """Say how much the loss rises, and whether a quadratic knew."""
-    numbers, said = finding.numbers, []
+    numbers, worst = finding.numbers, []
     for kind, radius in RADII.items():
-        bounds = numbers[f"worst rise expected, {kind}"]
-        worst = numbers[f"worst rise, {kind}"].value
-        low, high, most = (significant(x, 3) for x in (bounds.low or 0.0, bounds.high or 0.0, worst))
-        said.append(
-            f"{kind}, by up to {most} within ρ = {radius} (quadratic: {low} to {high}), and by "
-            f"{numbers[f'average rise, {kind}']} where weights move by {SPREAD:.0%} (quadratic: "
-            f"{numbers[f'average rise expected, {kind}']})"
-        )
+        bounds, most = numbers[f"worst rise expected, {kind}"], numbers[f"worst rise, {kind}"]
+        rise, low, high = (significant(x or 0.0, 3) for x in (most.value, bounds.low, bounds.high))
+        worst.append(f"{rise} within ρ = {radius} (quadratic: {low} to {high})")
+    average = (str(numbers[f"average rise, {kind}"]) for kind in RADII)
+    label = "not quadratic" if any(UNTOLD in doubt for doubt in finding.doubts) else "quadratic"
     sentence = (
-        f"The loss, {numbers['loss']} on {numbers['examples']} examples, rises, {'; '.join(said)}. {NO_LINK}."
+        f"{label.capitalize()}: the loss, {numbers['loss']}, rises by up to {', adaptive by '.join(worst)}; "
+        f"where weights move by {SPREAD:.0%} at random, by {', adaptive by '.join(average)} "
+        f"({numbers['examples']} examples)."
     )
     if not np.isfinite(finding.tables["rises"].columns["rise"]).all():
         return Verdict(
             "unsure", "not finite", sentence, "Look at smaller moves, or in float64.", finding.doubts[:1]
         )
-    label = "not quadratic" if any(UNTOLD in doubt for doubt in finding.doubts) else "quadratic"
-    return Verdict("info", label, sentence, "", finding.doubts[:1])
+    return Verdict("info", label, sentence, NO_LINK, finding.doubts[:1])
 
 
 def cost(subject: Subject, effort: Effort) -> float:
@@ -249,7 +248,6 @@ instrument = Instrument(
     "plain, and 0.5, adaptive, sizes usual in training against sharpness (literature); on average each "
     "weight moves by 5 % of the root mean square weight, plain, or of itself, adaptive. A worst case is the "
     "largest rise that 20 steps of ascent found from the top eigenvector and from a random direction: there "
-    "may be a larger one. Networks of ReLUs are often not quadratic at any distance, for their Hessians do "
-    f"not see kinks. {NO_LINK}.",
+    f"may be a larger one. {NO_LINK}",
     calibrations=calibrations,
 )

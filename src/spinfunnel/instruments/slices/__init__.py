@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -43,8 +43,6 @@ SNAPSHOTS, ROOM = 41, 1 << 30
 RISE, FALL = 0.1, 0.01
 #: Rough: this share of the random lines has a second basin.
 ROUGH = 0.25
-#: Of a random walk's squared distances from its end, the two directions that hold most hold 8/π² (1 + 1/9).
-WALK = 8 / math.pi**2 * (1 + 1 / 9)
 #: What a slice shows, and what it cannot.
 LIMITS = (
     "A slice along random directions shows the mean curvature of all directions, not the sharpest, and no "
@@ -301,38 +299,37 @@ def judge(finding: Finding) -> Verdict:
     loss, gain = numbers["loss"].value, numbers["loss of zero weights"].value - numbers["loss"].value
     lines = finding.tables["lines"].columns
     rough = float((lines["basins"][: int(numbers["random directions"].value)] > 1).mean())
-    label = "rough" if rough >= ROUGH else "basin"
-    said = [f"Along {numbers['random directions']} random directions"]
-    wide = numbers["half-width, random"]
-    if wide.kind == "end of the slice":
-        said[0] += f" the loss does not rise by a tenth of what the weights gain before {wide.value:.2g} |w|"
-    elif math.isfinite(wide.value):
-        said[0] += f" the loss has risen by a tenth of what the weights gain at {wide}"
-    else:
-        said[0] += f" the loss was looked at up to {lines['length'][0]:.2g} |w|"
-    if "half-width, sharpest" in numbers:
-        times = significant(numbers["sharpest curvature / mean of random ones"].value, 3)
-        said.append(
-            f"along the sharpest one found, {times} times as curved, at {numbers['half-width, sharpest']}"
-        )
-    said.append(
-        "no line has a second basin" if not rough else f"{rough:.0%} of the lines have a second basin"
-    )
+    label, said = ("rough", "Rough: ") if rough >= ROUGH else ("basin", "A basin: ")
     fallen = loss - numbers["lowest loss seen"].value
     if fallen > FALL * max(gain, 0) + ROUNDING * abs(loss):
         label = "not at a minimum"
-        said.append(
-            f"the lowest loss seen, {numbers['lowest loss seen']}, is below {numbers['loss']} at the weights"
+        said = (
+            f"Not at a minimum: a loss of {numbers['lowest loss seen']} was seen, below {numbers['loss']} at "
+            "the weights; "
         )
-    if "share of the path in the plane" in numbers:
-        kept = numbers["share of the path in the plane"].value
-        said.append(f"the plane holds {kept:.0%} of the training path (of a random walk, {WALK:.0%})")
+    if math.isfinite(numbers["half-width, random"].value):
+        said += f"a tenth of what the weights gain is lost {_at(numbers['half-width, random'])} along"
+    else:
+        said += f"the loss was looked at up to {lines['length'][0]:.2g} |w| along"
+    said += f" {numbers['random directions']} random directions"
+    if "half-width, sharpest" in numbers:
+        times = significant(numbers["sharpest curvature / mean of random ones"].value, 2)
+        wide = replace(numbers["half-width, sharpest"], low=None)
+        said += f", and {_at(wide)} along the sharpest, {times} times as curved"
+    said += f"; {f'{rough:.0%} of the lines have' if rough else 'no line has'} a second basin"
     if "examples" in numbers:
-        said.append(f"seen on {numbers['examples']} examples")
-    sentence = f"{'; '.join(said)}."
+        said += f" ({numbers['examples']} examples)"
     if finding.doubts:
-        return Verdict("unsure", label, sentence, "See the doubts.", finding.doubts[:1])
-    return Verdict("info", label, sentence)
+        return Verdict("unsure", label, f"{said}.", "See the doubts.", finding.doubts[:1])
+    return Verdict("info", label, f"{said}.")
+
+
+def _at(width: Number) -> str:
+    """Say at which distance, with its quartiles if they are known, or beyond which."""
+    middle, *ends = (significant(x, 3) for x in (width.value, width.low, width.high) if x is not None)
+    if width.kind == "end of the slice":
+        return f"beyond {middle} |w|"
+    return f"at {middle}" + f" [{', '.join(ends)}]" * (len(ends) == 2) + " |w|"
 
 
 def cost(subject: Subject, effort: Effort) -> float:
@@ -360,8 +357,6 @@ instrument = Instrument(
     "hundredth of the line's range; else rough; of a quadratic, no line has one. Not at a minimum if a loss "
     "below that of the weights was seen, by a hundredth of what they gain over weights that are all zero. A "
     "half-width is where a tenth of that gain is lost. Biases and normalisations are not moved along random "
-    "directions, and batch normalisation keeps the statistics of the weights it came with (eval mode). "
-    "Kinks, as of ReLUs, bend the loss where no Hessian sees them: then the curvature seen is larger than "
-    "expected. A loss that is not finite is a hole and a doubt. " + LIMITS + ".",
+    "directions; batch normalisation keeps its statistics (eval mode). " + LIMITS + ".",
     calibrations=calibrations,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,9 @@ from spinfunnel.core import Array
 from spinfunnel.instruments.slices.lines import losses
 from spinfunnel.maths.lanczos import Operator
 from spinfunnel.systems.protocols import System
+
+#: Of a random walk's squared distances from its end, the two directions that hold most hold 8/π² (1 + 1/9).
+WALK = 8 / math.pi**2 * (1 + 1 / 9)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import numpy as np
 
 from spinfunnel.core import Array, Axis, Series
 from spinfunnel.instruments.slices.lines import Line
-from spinfunnel.instruments.slices.planes import Path, Plane
+from spinfunnel.instruments.slices.planes import WALK, Path, Plane
 
 DISTANCE = Axis("distance, in units of |w|")
 #: Losses that differ by more than this factor, and are positive, are drawn on a logarithmic axis.
@@ -27,7 +27,7 @@ def _axes(losses: Array) -> tuple[Axis, Axis]:
 def _quadratic(a: Array, expected: Array, losses: Array, shared: dict[str, Any]) -> Series:
     """Draw what a quadratic expects, where it is about as high as the losses are: else it hides them."""
     near = expected <= np.nanmax(losses) + SPARE * float(np.ptp(losses[np.isfinite(losses)]))
-    return Series(a[near], expected[near], label="quadratic", **shared)
+    return Series(a[near], expected[near], label="quadratic", null=True, **shared)
 
 
 def random_lines(lines: Sequence[Line], weights: float) -> list[Series]:
@@ -40,7 +40,9 @@ def random_lines(lines: Sequence[Line], weights: float) -> list[Series]:
     drawn = [
         Series(
             a, loss.mean(axis=0), low=loss.min(axis=0), high=loss.max(axis=0), kind="band",
-            label=f"{len(lines)}, least to most", **shared,
+            label=f"{len(lines)}, least to most",
+            caption="Each filter moves as far as it is long times the distance. Dashed: what gradient and "
+            "Hessian expect, the mean of all lines.", **shared,
         ),
         Series(a, lines[0].loss, label="the first of them", **shared),
         _quadratic(a, expected, loss, shared),
@@ -57,14 +59,21 @@ def sharpest_line(sharp: Line | None, beside: Line | None, weights: float) -> li
     a = sharp.a * sharp.length / weights
     shared: Any = {"axes": _axes(sharp.loss), "panel": "Along the sharpest direction"}
     drawn = [
-        Series(a, sharp.loss, label="sharpest direction", **shared),
+        Series(
+            a,
+            sharp.loss,
+            label="sharpest direction",
+            caption="Dashed: what gradient and Hessian expect. Dotted: a random direction to the same "
+            "distance, beside which the sharpest is an exception.",
+            **shared,
+        ),
         _quadratic(a, sharp.quadratic, sharp.loss, shared),
     ]
     if sharp.held_out is not None:
         drawn.append(Series(a, sharp.held_out, label="sharpest, held out", **shared))
     if beside is not None:
         a = beside.a * beside.length / weights
-        drawn.append(Series(a, beside.loss, label="a random direction", **shared))
+        drawn.append(Series(a, beside.loss, label="a random direction", null=True, **shared))
     return drawn
 
 
@@ -80,12 +89,15 @@ def surface(seen: Plane | None, path: Path | None, loss: float, weights: float) 
         unit, (one, two) = 1 / weights, path.kept
         axes = (Axis(f"first ({one:.0%}), |w|"), Axis(f"second ({two:.0%}), |w|"), Axis("loss"))
         panel = "Plane of the training path"
-    here = np.zeros(1)
-    drawn = [
-        Series(seen.x * unit, seen.y * unit, z=seen.loss, kind="surface", axes=axes, panel=panel),
-        Series(here, here, z=np.array([loss]), kind="scatter3d", label="the weights", axes=axes, panel=panel),
-    ]
+    shared: Any = {"axes": axes, "panel": panel}
+    here, caption = np.zeros(1), "Two of very many directions: what rises here may fall along another."
+    drawn = [Series(here, here, z=np.array([loss]), kind="scatter3d", label="the weights", **shared)]
     if path is not None:
+        caption = (
+            f"This plane holds {path.kept.sum():.0%} of the way that training went; of a random walk’s it "
+            f"would hold {WALK:.0%}. The path is drawn at its own losses, not at those of the plane beneath."
+        )
         x, y = path.places.T * unit
-        drawn.append(Series(x, y, z=path.loss, kind="scatter3d", label="snapshots", axes=axes, panel=panel))
-    return drawn
+        drawn.append(Series(x, y, z=path.loss, label="training", **shared))
+    x, y = seen.x * unit, seen.y * unit
+    return [Series(x, y, z=seen.loss, kind="surface", caption=caption, **shared), *drawn]

@@ -212,28 +212,27 @@ def judge(finding: Finding) -> Verdict:
         why = finding.doubts[-1]
         return Verdict("unsure", "cannot tell", f"{why[0].upper()}{why[1:]}.", records, finding.doubts)
     first, chance, excess = (numbers[name] for name in ("share of the first component", *EXCESS))
-    more = f"{excess.value:.1%} more than" if excess.value > 2 * (excess.error or 0) else "no more than"
+    error = excess.error or 0.0
+    more = f"{excess.value:.1%} ± {error:.1%} more" if excess.value > 2 * error else "no more"
     plane = (
-        f"the first component holds {first.value:.1%} of the variance, {more} a drift and a random walk of "
-        f"the same steps ({chance.value:.1%})"
+        f"The first component holds {first.value:.1%} of the variance, {more} than a drift and a random walk "
+        f"({chance.value:.1%})."
     )
     if REST["spread"][0] not in numbers:
         count = int(numbers["snapshots"].value)
-        return Verdict("unsure", "cannot tell", f"{_too_few(count)}; {plane}.", records, finding.doubts)
+        return Verdict("unsure", "cannot tell", f"{_too_few(count)}. {plane}", records, finding.doubts)
     rest = Rest(**{name: numbers[text].value for name, (text, _) in REST.items()})
     label, outcome, meaning, advice = WORDS[rest.motion]
-    said = [f"{label.capitalize()}: in the last half of the run {meaning}"]
+    said = f"{label.capitalize()}: in the last half of the run {meaning}"
     if (after := numbers.get("moved since, over the way before")) is not None:
-        at = numbers["step at which the loss levelled off"]
-        said.append(
-            f"after the loss levelled off at step {at}, they moved {after.value:.2g} of the way before"
-        )
+        at, far = numbers["step at which the loss levelled off"], f"{after.value:.2g}"
+        said += f"; since the loss levelled off, at step {at}, they moved on by {far} of the way before"
     rate = numbers.get("last learning rate over the highest")
     if rest.motion == "directed" and rate is not None and rate.value < COOLED:
         advice = (
             f"The learning rate ended at {rate.value:.1g} of its highest: what stops them is the schedule."
         )
-    return Verdict(outcome, label, "; ".join([*said, plane]) + ".", advice, finding.doubts)
+    return Verdict(outcome, label, f"{said}. {plane}", advice, finding.doubts)
 
 
 def cost(subject: Subject, effort: Effort) -> float:

@@ -11,6 +11,10 @@ from spinfunnel.maths.random_walks import path, surrogates
 #: Waiting times, as shares of the run, after which displacements are drawn.
 WAITING = (0.0, 0.125, 0.25, 0.5, 0.75)
 STEP = Axis("training step")
+PLANES = (
+    "The two directions that hold most of the variance of the weights.",
+    "What chance draws in its own plane. What is alike in both says nothing about this training.",
+)
 
 
 def plane(found: Moved, seed: int) -> list[Series]:
@@ -22,10 +26,11 @@ def plane(found: Moved, seed: int) -> list[Series]:
     axes = (Axis("first component", low=-reach, high=reach), Axis("second component", low=-reach, high=reach))
     drawn = []
     titles = ("Plane of the training", "Plane of a drift and a random walk, same steps")
-    for panel, drawn_path in zip(titles, (found.path, chance), strict=True):
+    for panel, drawn_path, caption in zip(titles, (found.path, chance), PLANES, strict=True):
         x, y = drawn_path.T
+        null = drawn_path is chance
         drawn += [
-            Series(x, y, label="snapshots", axes=axes, panel=panel),
+            Series(x, y, label="snapshots", axes=axes, panel=panel, null=null, caption=caption),
             Series(x[:1], y[:1], label="start", axes=axes, kind="scatter", panel=panel),
             Series(x[-1:], y[-1:], label="end", axes=axes, kind="scatter", panel=panel),
         ]
@@ -38,6 +43,9 @@ def components(found: Moved) -> list[Series]:
     count = min(COMPONENTS, len(found.times) - 1)
     k = np.arange(1, count + 1)
     walk, drifting = found.walk, found.drifting
+    least = min(float(shares[:count].min()) for shares in (walk.mean, drifting.mean, found.shares))
+    if least > 0:
+        axes = (axes[0], Axis("share of variance", "log"))
     return [
         Series(
             k, walk.mean[:count], low=walk.low[:count], high=walk.high[:count], label="random walk, 95 %",
@@ -45,9 +53,13 @@ def components(found: Moved) -> list[Series]:
         ),
         Series(
             k, drifting.mean[:count], low=drifting.low[:count], high=drifting.high[:count],
-            label="drift and random walk, 95 %", axes=axes, kind="scatter", panel=panel,
+            label="drift and random walk, 95 %", axes=axes, kind="scatter", null=True, panel=panel,
         ),
-        Series(k, found.shares[:count], label="training", axes=axes, kind="scatter", panel=panel),
+        Series(
+            k, found.shares[:count], label="training", axes=axes, kind="scatter", panel=panel,
+            caption="Grey: what steps of these lengths give by chance. Only what lies beyond both says "
+            "something.",
+        ),
     ]  # fmt: skip
 
 
@@ -60,10 +72,16 @@ def progress(found: Moved) -> list[Series]:
         "at right angles, a walk": np.sqrt(np.cumsum(found.lengths**2)),
         "in one line": np.cumsum(found.lengths),
     }
+    caption = (
+        "Steps of these lengths lead as far as the dashed line if none has to do with another, and as far as "
+        "the dotted one if all go the same way."
+    )
     drawn = []
     for label, y in curves.items():
-        there = y > 0
-        drawn.append(Series(since[there], y[there], label=label, axes=axes, panel=panel))
+        there, null = y > 0, label != "training"
+        drawn.append(
+            Series(since[there], y[there], label=label, axes=axes, panel=panel, null=null, caption=caption)
+        )
     middle = (found.times[1:] + found.times[:-1]) / 2
     fast = found.speed > 0
     return [
@@ -71,10 +89,12 @@ def progress(found: Moved) -> list[Series]:
         Series(
             middle[fast], found.speed[fast], label="between snapshots",
             axes=(STEP, Axis("distance per training step", "log")), panel="Speed",
+            caption="The distance between snapshots over the steps between them.",
         ),
         Series(
             found.times[1:-1], found.turns, label="training",
             axes=(STEP, Axis("cosine", low=-1, high=1)), panel="Angle between successive steps",
+            caption="1 is straight on, -1 straight back; by chance, in many dimensions, it is near 0.",
         ),
     ]  # fmt: skip
 
@@ -90,6 +110,7 @@ def ageing(found: Moved) -> list[Series]:
                 Series(
                     lag[squares > 0], squares[squares > 0], label=f"t = {found.times[at]:.0f}", axes=axes,
                     panel="Displacement after waiting for t steps",
+                    caption="Curves that part are ageing: the later one looks, the slower the weights move.",
                 )
             )  # fmt: skip
     return drawn

@@ -47,9 +47,10 @@ for (const finding of report.findings) {
   const at = new Map(finding.layers?.names.map((name, i) => [name, i]));
   const show = (name) => at.has(name) && tables.get(finding.id)?.show(at.get(name));
   const outcomeOf = (name) => finding.layers?.outcomes?.[at.get(name)];
-  host.querySelector(".wide").append(...finding.wide.map((group) => {
+  host.querySelector(".wide").append(...finding.wide.flatMap((group) => {
     const made = group.map((panel) => makePlot(panel, { outcomeOf, onpick: show }));
-    if (made.length === 1) return made[0];
+    const above = group.length === 1 ? fromAbove(group[0]) : null;
+    if (made.length === 1) return above ? [made[0], makePlot(above)] : made;
     turnTogether(made.flatMap((one) => [...one.querySelectorAll(".plot")]));
     return element("div", { class: "compared" }, ...made);
   }));

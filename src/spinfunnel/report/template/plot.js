@@ -3,6 +3,7 @@
 
 const plots = new Set();
 const SPARSE = 60; // fewer points than this are seen one by one
+const DASHES = ["solid", "dash", "dot"]; // what is measured, a null, a second one
 const paper = matchMedia("print");
 const night = matchMedia("(prefers-color-scheme: dark)");
 const isDark = () => night.matches && !paper.matches && !printing;
@@ -25,6 +26,17 @@ function fromTheSide(panel) {
   const series = panel.series.filter((one) => one.z && one.kind !== "surface")
     .map((one) => ({ ...one, kind: one.kind === "scatter3d" ? "scatter" : "line", y: one.z, z: null, low: null, high: null }));
   return { ...panel, solid: false, series, axes: [panel.axes[0], panel.axes[2]] };
+}
+
+// A surface over a grid, seen from above: its levels, with what lies on it.
+function fromAbove(panel) {
+  const grids = panel.series.filter((one) => one.kind === "surface" && !Array.isArray(one.x[0]));
+  if (!grids.some((one) => one.z.flat().some(Number.isFinite))) return null;
+  const series = panel.series.map((one) => (one.kind === "surface" ? { ...one, kind: "contour" }
+    : { ...one, kind: one.kind === "scatter3d" ? "scatter" : "line", z: null, low: null, high: null }));
+  // The last to be drawn is on top: points stand on their path.
+  series.sort((one, other) => (one.kind === "scatter") - (other.kind === "scatter"));
+  return { ...panel, title: `${panel.title}, from above`, solid: false, large: true, caption: "", series, axes: panel.axes.slice(0, 2) };
 }
 
 function traces(panel, outcomeOf) {
@@ -76,8 +88,9 @@ function traces(panel, outcomeOf) {
         const rows = judged(series), named = series.names.length > 0;
         const fills = rows ? series.names.map((name) => colour(outcomeOf(name) || "soft")) : ink;
         const some = series.x.length < SPARSE;
+        const open = series.null > 1; // a second null is told from the first
         const trace = { ...common, type: "scatter", mode: "markers", x: series.x, y: series.y, error_y: bars(series, rows ? colour("soft") : ink),
-          marker: { color: fills, size: rows ? 7 : some ? 6 : 4, opacity: rows ? 0.9 : 0.8, line: { width: 0 } } };
+          marker: { color: fills, symbol: open ? "circle-open" : "circle", size: rows ? 7 : some ? 6 : 4, opacity: rows ? 0.9 : 0.8, line: { width: open ? 1.25 : 0 } } };
         if (named) {
           trace.text = series.names.map(literal);
           trace.hovertemplate = `<b>%{text}</b><br>%{x:.4g}, %{y:.4g}<extra></extra>`;
@@ -105,6 +118,10 @@ function traces(panel, outcomeOf) {
         return [{ ...common, type: "scatter3d", mode: "lines", x: along(series.x), y: along(series.y), z: series.z.flatMap((z) => [top, z, null]),
           line: { color: ink, width: 2 }, opacity: stems, showlegend: false, hoverinfo: "skip", hovertemplate: null }, dots];
       }
+      case "contour":
+        return [{ ...common, type: "contour", x: series.x, y: series.y, z: series.z, showscale: false, showlegend: false, ncontours: 14,
+          contours: { coloring: "none", showlabels: true, labelfont: { size: 10, color: colour("soft") } }, line: { color: inks[1], width: 1 },
+          hovertemplate: "%{x:.4g}, %{y:.4g}<br>%{z:.5g}<extra></extra>" }];
       case "surface":
         if (!series.z.flat().some(Number.isFinite)) return [];
         return [{ ...common, type: "surface", x: series.x, y: series.y, z: series.z, showscale: false, colorscale: "Cividis", opacity: points ? 0.5 : 1,
@@ -117,7 +134,7 @@ function traces(panel, outcomeOf) {
         const tree = series.kind === "tree", few = series.x.length < SPARSE, ends = few && bars(series, ink);
         const around = !few && (series.low || series.high) ? [{ ...common, ...ribbon(series, ink), showlegend: false }] : [];
         const trace = { ...common, type: "scatter", mode: ends ? "lines+markers" : "lines", x: series.x, y: series.y, error_y: ends || undefined,
-          marker: { size: 6 }, line: { color: ink, width: tree ? 1.25 : 2 } };
+          marker: { size: 6 }, line: { color: ink, width: tree ? 1.25 : series.null ? 1.5 : 2, dash: DASHES[series.null] ?? "dashdot" } };
         if (series.names.length) trace.text = series.names.map(literal);
         if (tree) trace.hovertemplate = `${series.names.length ? "<b>%{text}</b><br>" : ""}%{y:.5g}<extra>${literal(series.label)}</extra>`;
         return [...around, trace];
@@ -212,10 +229,11 @@ function makePlot(wanted, { outcomeOf = () => "", onpick = null } = {}) {
   }
   plots.add(node);
   seen.observe(node);
-  const tall = panel.series.some((series) => series.kind === "tree") || new Set(panel.series.map((series) => series.label)).size > 5;
+  const tall = panel.large || panel.series.some((series) => series.kind === "tree") || new Set(panel.series.map((series) => series.label)).size > 5;
   const kind = wanted.solid ? "solid" : tall ? "tall" : ""; // a tree needs room, and so does a long legend
   const flat = panel === wanted ? [] : [element("p", { class: "note" }, "This is a picture in space, seen from the side: this browser has no WebGL to draw it.")];
-  return element("figure", { class: `panel ${kind}` }, element("h4", {}, panel.title), node, ...flat);
+  const caption = panel.caption ? [element("figcaption", {}, panel.caption)] : [];
+  return element("figure", { class: `panel ${kind}` }, element("h4", {}, panel.title), node, ...flat, ...caption);
 }
 
 // Pictures that are compared are looked at from the same side, whichever of them is turned.
