@@ -67,10 +67,9 @@ def _fewest(seed: int) -> Iterator[CalibrationRow]:
         ("random walk", "diffusing", 0.0),
     )
     for name, motion, hold in walks:
-        walks = [brownian(FEWEST, DIMENSION, seeds(seed, name, i), hold=hold) for i in range(count)]
-        calls = [
-            last_half(inner_products(w), times, DRAWS, seeds(seed, i)).motion for i, w in enumerate(walks)
-        ]
+        draws = [brownian(FEWEST, DIMENSION, seeds(seed, name, i), hold=hold) for i in range(count)]
+        products = [inner_products(walk) for walk in draws]
+        calls = [last_half(one, times, DRAWS, seeds(seed, i)).motion for i, one in enumerate(products)]
         yield CalibrationRow.rate(
             "trajectory", f"{name}, {FEWEST} snapshots", f"called {motion}", k=calls.count(motion), n=count,
             at_least=0.85,
