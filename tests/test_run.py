@@ -110,9 +110,12 @@ def test_an_interrupt_keeps_finished_work(file):
 
 def test_progress_reaches_the_total(file):
     seen = []
-    sf.diagnose(file, progress=lambda done, total, name: seen.append((done, total)))
-    assert len(seen) == 5
-    assert seen[-1][0] == pytest.approx(seen[-1][1])
+    sf.diagnose(file, progress=lambda done, total, name: seen.append((name, done, total)))
+    names, done, total = zip(*seen, strict=True)
+    assert names[::2] == names[1::2], "told when it begins, and when it is done"
+    assert len(set(names)) == 5
+    assert list(done) == sorted(done)
+    assert (done[0], done[-1]) == (0, pytest.approx(total[-1]))
 
 
 def test_a_file_without_matrices_tells_what_is_missing(tmp_path):

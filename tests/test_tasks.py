@@ -9,6 +9,7 @@ from safetensors.numpy import load_file
 from safetensors.torch import save_file
 from torch import nn
 
+import spinfunnel as sf
 from spinfunnel.core import BadInput
 from spinfunnel.record import Recorder
 from spinfunnel.subject import EXAMPLES, Subject, subject_of
@@ -171,6 +172,15 @@ def test_effort_says_how_many_examples_are_looked_at(task):
     assert (subject_of(many, effort="quick").system.losses_at(w) == quick.system.losses_at(w)).all()
     assert (subject_of(many, effort="quick", seed=1).system.losses_at(w) != quick.system.losses_at(w)).any()
     assert np.isin(quick.system.losses_at(w).round(5), whole.system.losses_at(w).round(5)).mean() > 0.99
+
+
+def test_progress_names_the_instrument_that_is_running(task):
+    seen = []
+    only = ["evidence", "slices"]
+    sf.diagnose(task, only=only, effort="quick", progress=lambda done, _, name: seen.append((name, done)))
+    names, done = zip(*seen, strict=True)
+    assert names == ("slices", "slices", "evidence", "evidence")
+    assert 0 == done[0] < done[1] == done[2] < done[3]
 
 
 @pytest.mark.parametrize("lacking", ["model", "train"])

@@ -321,7 +321,7 @@ def diagnose(
         native: a state of the system, (*shape), or the path of a file that holds it; "none" hides the
             system's own.
         other: a second model of the architecture of a task's, to compare with.
-        progress: called as progress(done, total, name).
+        progress: called as progress(done, total, name of what is running), in CPU seconds, as estimated.
 
     Raises:
         BadInput: if the source cannot be read, or an argument is impossible.
@@ -405,14 +405,14 @@ def carry_out(
     alone = {one.name: one.cost(subject, plan.effort) for one in plan.instruments if _alone(one)}
     done, all_of_it = 0.0, sum(unit.cost for unit in units) + sum(alone.values())
 
-    def of_units(finished: float, total: float, name: str) -> None:
+    def tell(finished: float, total: float, name: str) -> None:
         nonlocal done
         done = finished
         if progress:
             progress(done, all_of_it, name)
 
     try:
-        for index, result in run_units(units, jobs=plan.jobs, deadline=deadline, progress=of_units):
+        for index, result in run_units(units, jobs=plan.jobs, deadline=deadline, progress=tell):
             names = [piece.row_name for piece in chunks[index]]
             if isinstance(result, Failure):
                 readings |= {
@@ -433,12 +433,14 @@ def carry_out(
             report.not_run.append(_not_run(one, ["time"], "raise --budget, or let the run finish"))
             continue
         try:
+            if one.name in alone:
+                tell(done, all_of_it, one.name)
             _conclude(report, one, plan, readings, budget, recipe)
         except KeyboardInterrupt:
             report.interrupted = True
             report.not_run.append(_not_run(one, ["time"], "it was interrupted: let the run finish"))
         if one.name in alone:
-            of_units(done + alone[one.name], all_of_it, one.name)
+            tell(done + alone[one.name], all_of_it, one.name)
     shown = [name for name in NAMES if name in report.findings]
     return replace(
         report,

@@ -14,7 +14,8 @@ from typing import Any
 
 from spinfunnel.core import SpinfunnelError, cache_folder
 
-#: Called as progress(done, total, name) with the cost done so far, all of it, and the unit just finished.
+#: Called as progress(done, total, name) with the cost done so far, all of it, and what is running now; where
+#: several processes run, what was finished last.
 Progress = Callable[[float, float, str], None]
 
 #: Kept results beyond this are deleted, those longest unused first.
@@ -68,16 +69,23 @@ def run_units(
     `Skipped`. Results with a key are kept in the user's cache folder and not computed twice.
     """
     total, done = sum(unit.cost for unit in units), 0.0
-    for index, result in _results(units, jobs, deadline):
-        done += units[index].cost
+
+    def tell(index: int) -> None:
         if progress:
             progress(done, total, units[index].name)
+
+    for index, result in _results(units, jobs, deadline, tell):
+        done += units[index].cost
+        tell(index)
         yield index, result
 
 
-def _results(units: Sequence[Unit], jobs: int, deadline: float | None) -> Iterator[tuple[int, Any]]:
+def _results(
+    units: Sequence[Unit], jobs: int, deadline: float | None, begins: Callable[[int], None]
+) -> Iterator[tuple[int, Any]]:
     if jobs == 1 or len(units) == 1:
         for index, unit in enumerate(units):
+            begins(index)
             yield _attempt(index, unit, deadline)
         return
     import joblib

@@ -22,17 +22,24 @@ def terminal() -> Console:
 
 @contextmanager
 def progress_bar(wanted: bool) -> Iterator[Progress | None]:
-    """Show a bar with the time left on stderr, if it is a terminal and the work is long."""
+    """Show a bar with the time left, and what is running, on stderr, if it is a terminal and work is long."""
     if not wanted or not sys.stderr.isatty():
         yield None
         return
     from rich.console import Console
     from rich.markup import escape
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        SpinnerColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
     columns = (
         BarColumn(), TextColumn("{task.percentage:3.0f} %"), TimeElapsedColumn(),
-        TextColumn("left"), TimeRemainingColumn(), TextColumn("{task.description}"),
+        TextColumn("left"), TimeRemainingColumn(), SpinnerColumn(), TextColumn("{task.description}"),
     )  # fmt: skip
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("")
