@@ -72,6 +72,28 @@ class Broken(torch.utils.data.Dataset):
         raise FileNotFoundError("no image 0.png")
 
 
+class Running(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(16))
+
+    def forward(self, x):
+        self.mean += 0.1 * (x.detach().mean(0) - self.mean)
+        return x - self.mean
+
+
+class Listed(nn.Module):
+    """Reads its weights from a list, where torch puts no others."""
+
+    def __init__(self):
+        super().__init__()
+        self.a = nn.Linear(6, 6)
+        self.weights = [self.a.weight]
+
+    def forward(self, x):
+        return x @ self.weights[0].T + self.a.bias
+
+
 def other_model(batch, forever=network()):  # noqa: B008
     return losses(forever, batch)
 
@@ -80,7 +102,54 @@ REFUSED = {
     "no losses": ({"losses": None}, "no losses"),
     "not a module": ({"model": {"w": 1}}, "model is of type dict"),
     "mean": ({"losses": lambda m, b: losses(m, b).mean()}, 'one number for a batch of 32.*reduction="none"'),
-    "column": ({"losses": lambda m, b: losses(m, b)[:, None]}, r"of shape \(32, 1\)"),
+    "column": ({"losses": lambda m, b: losses(m, b)[:, None]}, r"of shape \(32, 1\).*last axis, \[:, 0\]"),
+    "pairs": (
+        {"losses": lambda m, b: (m(b[0])[:, :1] - b[1].float()) ** 2},
+        r"of shape \(32, 32\).*every pair of examples",
+    ),
+    "pixels": ({"losses": lambda m, b: m(b[0]) ** 2}, r"of shape \(32, 2\).*take the mean over"),
+    "a tuple for a list": ({"train": data(1)[0]}, r"put them in a list, \[\(x, y\)\]"),
+    "examples for batches": (
+        {"train": list(zip(*data(1)[0], strict=True))},
+        "is a tuple of .* one example. train must hold batches",
+    ),
+    "numpy": (
+        {"train": [(x.numpy(), y.numpy()) for x, y in data()]},
+        "holds arrays of numpy: make tensors of them in losses",
+    ),
+    "another precision": ({"train": [(x.double(), y) for x, y in data()]}, "to the dtype of the model"),
+    "once only": (
+        {
+            "losses": lambda m, b: nn.functional.ctc_loss(
+                m(b[0])[None].expand(4, -1, -1).log_softmax(2),
+                torch.ones(len(b[1]), 1).long(),
+                torch.full((len(b[1]),), 4),
+                torch.ones(len(b[1])).long(),
+                reduction="none",
+            )
+        },
+        "cannot be differentiated twice: .*ctc_loss.*look at the weights alone",
+    ),
+    "a model that writes to itself": (
+        {"model": network(Running())},
+        "change with every call, .* forward writes to 1.mean: let it do so in training only",
+    ),
+    "weights in a list": (
+        {"model": nn.Sequential(Listed(), nn.Linear(6, 2))},
+        "do not follow weights that are handed to the model: it reads them from somewhere else",
+    ),
+    "no running statistics": (
+        {"model": network(nn.BatchNorm1d(16, track_running_stats=False))},
+        r"depend on the batch.*\(1 without running statistics\)",
+    ),
+    "compared with each other": (
+        {
+            "losses": lambda m, b: nn.functional.cross_entropy(
+                m(b[0]) @ m(b[0]).T, torch.arange(len(b[0])), reduction="none"
+            )
+        },
+        r"compared with each other, let a batch be one example: one loss, of shape \(1,\)",
+    ),
     "a list": ({"losses": lambda m, b: losses(m, b).tolist()}, "gave a list"),
     "weights": ({"losses": lambda m, b: (losses(m, b), torch.ones(3))}, r"their weights \(3,\)"),
     "negative weights": ({"losses": lambda m, b: (losses(m, b), -torch.ones(32))}, "not be negative"),

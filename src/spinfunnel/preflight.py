@@ -7,7 +7,7 @@ meant so, such as weights that were never trained, is a doubt.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,9 @@ import numpy as np
 
 from spinfunnel.core import Array, BadInput, SpinfunnelError, seeds
 from spinfunnel.systems.network_loss import NetworkLoss
-from spinfunnel.systems.network_loss.batches import arrays, taken
+from spinfunnel.systems.network_loss.batches import arrays, rows_of, taken
 from spinfunnel.systems.network_loss.drawing import steadily
+from spinfunnel.systems.network_loss.modules import plain_form
 from spinfunnel.task_file import guarded, told, written_in
 
 #: So many examples are looked at, in the first few batches; data of fewer are a doubt.
@@ -29,6 +30,8 @@ SAME = 1e-4
 ALIKE, ROUNDINGS = 1e-3, 100
 #: Untrained weights have a lower loss than as many copies with shuffled entries once in `SHUFFLES + 1` times.
 SHUFFLES = 19
+#: To see whether a model follows its weights, all are moved by this share.
+MOVED = 0.01
 
 
 def check(
@@ -60,13 +63,18 @@ shape (80,); use reduction="none"
         raise BadInput(f"model is of type {type(model).__name__}: it must be a torch.nn.Module")
     path = written_in(losses)
     first, all_of_them = guarded(lambda: _first(batches), path, "reading train")
+    if isinstance(batches, tuple) and not any(map(_parts, first)):
+        raise BadInput(
+            "train is a tuple of arrays, and each would be taken for a batch: put them in a list, [(x, y)]"
+        )
     system = NetworkLoss(model, losses, first, errors=errors, build=build)
     if build is not None:
         guarded(lambda: system.random(1, 0), path, "build()")
     calls = _Calls(system, losses, errors, path)
     doubts = calls.gradient()
     values = calls.losses()
-    calls.repeated(values)
+    doubts += calls.repeated(values)
+    calls.twice()
     doubts += calls.halved(values)
     if errors is not None:
         doubts += calls.errors(values)
@@ -83,7 +91,10 @@ def _first(batches: Any) -> tuple[list[Any], bool]:
     if batches is None:
         raise BadInput("the task has no data: give Subject(train=...), a list of batches or a DataLoader")
     if not hasattr(batches, "__iter__"):
-        raise BadInput(f"train is of type {type(batches).__name__}: give a list of batches or a DataLoader")
+        how = ", which loads batches of its examples" * hasattr(batches, "__getitem__")
+        raise BadInput(
+            f"train is of type {type(batches).__name__}: give a list of batches or a DataLoader{how}"
+        )
     if isinstance(batches, Iterator):
         raise BadInput(
             f"train is a {type(batches).__name__} and can be read only once: give a list or a DataLoader"
@@ -106,6 +117,11 @@ def _length(batch: Any) -> int | None:
     return next((int(a.shape[0]) for a in arrays(batch) if len(a.shape)), None)
 
 
+def _parts(batch: Any) -> bool:
+    """Tell whether a batch has parts, and is not one array."""
+    return not hasattr(batch, "shape")
+
+
 def _described(batch: Any) -> str:
     """Say what a batch is made of.
 
@@ -114,6 +130,24 @@ def _described(batch: Any) -> str:
     """
     parts = [f"{tuple(a.shape)} {str(a.dtype).removeprefix('torch.')}" for a in arrays(batch)[:6]]
     return f"a {type(batch).__name__} of {' and '.join(parts) or 'no tensors'}"
+
+
+def _flatter(shape: Sequence[int]) -> str:
+    """Say how losses of a shape become (n,)."""
+    if len(shape) == 2 and shape[1] == 1:
+        return "leave out the last axis, [:, 0]"
+    if len(shape) == 2 and shape[0] == shape[1]:
+        return "it seems that (n, 1) met (n,), which makes every pair of examples: leave out the last axis"
+    return "take the mean over what belongs to one example, or flatten them (and give weights beside them)"
+
+
+def _hint(message: str) -> str:
+    """Say what to do about what torch says of a batch."""
+    if "numpy.ndarray" in message:
+        return "the batch holds arrays of numpy: make tensors of them in losses, torch.as_tensor"
+    if "same dtype" in message or "expected scalar type" in message:
+        return "bring the batch to the dtype of the model, next(model.parameters()).dtype"
+    return "do the data fit the model?"
 
 
 class _Calls:
@@ -127,14 +161,13 @@ class _Calls:
     def called(self, name: str, batch: Any) -> Any:
         """Call one of the functions; what goes wrong is told with the batch and the line."""
         try:
-            return self.functions[name](self.module, batch)
+            with plain_form():
+                return self.functions[name](self.module, batch)
         except SpinfunnelError:
             raise
         except Exception as error:
-            raise BadInput(
-                f"{name} failed on {_described(batch)}: {told(error, self.path, '')}; "
-                "do the data fit the model?"
-            ) from error
+            what = told(error, self.path, "")
+            raise BadInput(f"{name} failed on {_described(batch)}: {what}; {_hint(what)}") from error
 
     def pair(self, batch: Any) -> tuple[Any, Any]:
         """Give the losses (n,) and weights (n,) of a batch, as tensors, once their form is right."""
@@ -148,14 +181,16 @@ class _Calls:
             )
         examples = _length(batch)
         if values.ndim == 0:
+            single = any(len(a.shape) == 0 for a in arrays(batch))
             raise BadInput(
                 f"losses gave one number for a batch of {examples}: one loss an example is needed, of shape "
                 f'({examples},); use reduction="none"'
+                + f"; or is {_described(batch)} one example? train must hold batches"
+                * single
             )
         if values.ndim != 1:
             raise BadInput(
-                f"losses are of shape {tuple(values.shape)}, and (n,) is needed: take the mean over what "
-                "belongs to one example, or flatten them (and give weights beside them)"
+                f"losses are of shape {tuple(values.shape)}, and (n,) is needed: {_flatter(values.shape)}"
             )
         if weights is None:
             return values, torch.ones_like(values)
@@ -170,9 +205,7 @@ class _Calls:
 
     def losses(self) -> Array:
         """Give the losses (n,) of all batches."""
-        import torch
-
-        with torch.no_grad():
+        with self.system.still():
             values = np.concatenate([_numpy(self.pair(batch)[0]) for batch in self.batches])
         if bad := int(np.sum(~np.isfinite(values))):
             raise BadInput(
@@ -191,7 +224,9 @@ class _Calls:
         mend = "compute them with the model that is handed to losses, not under no_grad and not detached"
         if not values.requires_grad:
             raise BadInput(f"the losses do not depend on the weights: {mend}")
-        slopes = torch.autograd.grad(values.sum(), list(named.values()), allow_unused=True)
+        slopes = torch.autograd.grad(
+            values.double().sum(), list(named.values()), allow_unused=True, create_graph=True
+        )
         unused = [name for name, slope in zip(named, slopes, strict=True) if slope is None]
         if len(unused) == len(named):
             raise BadInput(f"the losses depend on none of the weights that are free: {mend}")
@@ -201,18 +236,58 @@ class _Calls:
             doubts.append(f"{count:,} parameters have no part in the losses ({_listed(unused)})")
         if not any(bool(slope.any()) for slope in slopes if slope is not None):
             doubts.append("the gradient is exactly zero on the first batch: the losses may be saturated")
+        if torch.finfo(values.dtype).eps > torch.finfo(self.system.torch_dtype).eps:
+            precision = str(values.dtype).removeprefix("torch.")
+            doubts.append(f"the losses are given in {precision}, which rounds them: compute them in float32")
         return doubts
 
-    def repeated(self, values: Array) -> None:
-        """Refuse losses that differ when they are computed again."""
+    def twice(self) -> None:
+        """Refuse losses with no second derivative, and models that other weights cannot be put into."""
+        system = self.system.over(self.batches[:1])
+        try:
+            system.hessian() @ system.native
+        except Exception as error:
+            raise BadInput(
+                f"the losses cannot be differentiated twice: {told(error, self.path, '')}; use operations "
+                "that can, or look at the weights alone: save them to a file, and diagnose that"
+            ) from error
+        moved = system.native * (1 + MOVED)
+        with plain_form(), system.still():
+            with system.put(moved):
+                inside = _numpy(self.pair(self.batches[0])[0])
+            handed = _numpy(system._values(system._parameters(system._tensor(moved)), self.batches[0])[0])
+        if not np.allclose(inside, handed, ALIKE, ALIKE * np.abs(inside).max(), equal_nan=True):
+            raise BadInput(
+                "the losses do not follow weights that are handed to the model: it reads them from somewhere "
+                "else, such as a list; let forward read them from the modules that own them"
+            )
+
+    def repeated(self, values: Array) -> list[str]:
+        """Refuse losses that differ when they are computed again; doubt what calls change in the model."""
+        import torch
+
+        before = {name: value.clone() for name, value in self.module.named_buffers()}
         apart = float(np.abs(self.losses() - values).max())
+        changed = [
+            name
+            for name, value in self.module.named_buffers()
+            if value.is_floating_point() and not torch.equal(value, before.get(name, value))
+        ]
         if apart > SAME * float(np.abs(values).max()):
             drawn = self.drawing()
+            if changed and not drawn:
+                raise BadInput(
+                    f"the losses change with every call, by up to {apart:.3g}, as forward writes to "
+                    f"{_listed(changed)}: let it do so in training only, `if self.training:`"
+                )
             said = f" ({_listed(drawn)})" if drawn else ""
             raise BadInput(
                 f"the losses are random: computed twice, they differ by up to {apart:.3g}{said}; leave the "
                 "model in eval mode, and draw nothing in losses"
             )
+        if changed:
+            return [f"each call changes {_listed(changed)} in the model: if losses depend on it, they drift"]
+        return []
 
     def drawing(self) -> list[str]:
         """Name what draws random numbers in the losses of the first batch, and the module it happens in."""
@@ -232,7 +307,7 @@ class _Calls:
             named = name or type(module).__name__
             hooks.append(module.register_forward_pre_hook(lambda *_, named=named: inside.append(named)))
             hooks.append(module.register_forward_hook(lambda *_: inside.pop() and None))
-        with torch.no_grad(), Watch():  # type: ignore[no-untyped-call]
+        with self.system.still(), Watch():  # type: ignore[no-untyped-call]
             self.called("losses", self.batches[0])
         for hook in hooks:
             hook.remove()
@@ -240,38 +315,38 @@ class _Calls:
 
     def halved(self, values: Array) -> list[str]:
         """Refuse losses that are others when the batch is cut in two; rounding is measured, and forgiven."""
-        import torch
-
         batch = self.batches[0]
-        with torch.no_grad():
+        unchecked = "whether examples of a batch influence each other could not be checked: "
+        with self.system.still():
             whole = _numpy(self.pair(batch)[0])
-            examples = (
-                len(whole) if any(a.shape[:1] == (len(whole),) for a in arrays(batch)) else _length(batch)
-            )
-            if examples == 1:
+            rows = rows_of(batch, len(whole))
+            if rows == 1:
                 return []
-            unchecked = "whether examples of a batch influence each other could not be checked: "
-            if examples is None:
+            if not arrays(batch):
                 return [f"{unchecked}the batch, {_described(batch)}, cannot be cut in two"]
-            cuts = np.array_split(np.arange(examples), 2)
+            cuts = np.array_split(np.arange(rows), 2)
             try:
-                halves = np.concatenate([_numpy(self.pair(taken(batch, cut, examples))[0]) for cut in cuts])
-            except BadInput as error:
-                return [f"{unchecked}{error}"]
+                halves = np.concatenate([_numpy(self.pair(taken(batch, cut, rows))[0]) for cut in cuts])
+            except BadInput:
+                return [f"{unchecked}losses fail on half of {_described(batch)}"]
         if len(halves) != len(whole):
             return [f"{unchecked}the batch has {len(whole)} losses, and its halves {len(halves)}"]
         apart = float(np.abs(np.sort(halves) - np.sort(whole)).max())  # tokens may come in another order
         if apart <= ALIKE * float(np.abs(values).max()) + ROUNDINGS * self.rounding(values):
             return []
-        training = [
-            name or type(module).__name__
+        norms = {
+            name or type(module).__name__: module
             for name, module in self.module.named_modules()
-            if module.training and "Norm" in type(module).__name__
-        ]
+            if "BatchNorm" in type(module).__name__
+        }
+        training = [name for name, module in norms.items() if module.training]
+        forgetful = [name for name, module in norms.items() if getattr(module, "running_mean", None) is None]
         said = f" ({_listed(training)} in train mode)" if training else ""
+        said = said or (f" ({_listed(forgetful)} without running statistics)" if forgetful else "")
         raise BadInput(
             f"the losses depend on the batch: cut in two, the first batch has losses that differ by up to "
-            f"{apart:.3g}{said}; leave the model in eval mode, and divide by no batch size"
+            f"{apart:.3g}{said}; leave the model in eval mode, divide by no batch size, and where examples "
+            "are compared with each other, let a batch be one example: one loss, of shape (1,)"
         )
 
     def rounding(self, values: Array) -> float:
@@ -282,10 +357,8 @@ class _Calls:
 
     def errors(self, values: Array) -> list[str]:
         """Refuse errors that are none, and doubt those that seem to be their opposite."""
-        import torch
-
         found = []
-        with torch.no_grad():
+        with self.system.still():
             for batch in self.batches:
                 wrong, count = self.called("errors", batch), len(self.pair(batch)[0])
                 if tuple(getattr(wrong, "shape", ())) != (count,):

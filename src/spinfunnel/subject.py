@@ -274,7 +274,8 @@ def _apart(function: Callable[..., Any] | None, what: str) -> Callable[..., Any]
 def _of_task(task: Subject, path: str, slices: bool, seed: int, effort: Effort) -> Subject:
     """Look at a task before it is believed, and make an energy of its loss over some of its data."""
     from spinfunnel.preflight import check
-    from spinfunnel.systems.network_loss import NetworkLoss, loaded
+    from spinfunnel.systems.network_loss import NetworkLoss
+    from spinfunnel.systems.network_loss.modules import loaded, unwrapped
 
     model, losses, data = task.model, task.losses, task.train
     if model is None or losses is None or data is None:
@@ -296,7 +297,7 @@ def _of_task(task: Subject, path: str, slices: bool, seed: int, effort: Effort) 
     if system is not everything:
         some = f"the loss is over {system.examples:,} of {everything.examples:,} examples"
         doubts = (*doubts, f"{some}; --effort full takes all")
-    plain = subject_of(model, slices=slices)
+    plain = subject_of(unwrapped(model), slices=slices)
     return replace(
         task,
         model=model,

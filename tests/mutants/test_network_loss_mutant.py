@@ -1,5 +1,7 @@
 """Planted bugs in a network's loss: each turns one of its calibrations red."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -107,8 +109,8 @@ def test_blocks_in_the_order_they_were_asked_for(monkeypatch):
 
 
 def test_a_model_that_is_left_in_train_mode(monkeypatch):
-    right = network_loss._private
-    monkeypatch.setattr(network_loss, "_private", lambda *given: (right(*given)[0].train(), ()))
+    right = network_loss.private
+    monkeypatch.setattr(network_loss, "private", lambda *given: (right(*given)[0].train(), ()))
     found = red("architectures")
     for kind in ("attention", "encoder", "convolutions", "recurrent"):
         assert f"{kind}, gradient against differences" in found
@@ -116,12 +118,12 @@ def test_a_model_that_is_left_in_train_mode(monkeypatch):
 
 
 def test_shared_parameters_of_which_one_stays_behind(monkeypatch):
-    right = torch.func.functional_call
+    right = network_loss.blocks_of
 
-    def wrong(module, named, given):
-        return right(module, named, given, tie_weights=False)
+    def wrong(module):
+        return tuple(replace(block, places=block.places[:1]) for block in right(module))
 
-    monkeypatch.setattr(torch.func, "functional_call", wrong)
+    monkeypatch.setattr(network_loss, "blocks_of", wrong)
     assert "tied, Hessian: that of the untied, folded".partition(":")[0] in red("architectures")
 
 

@@ -4,6 +4,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from spinfunnel.networks.alignment import aligned
 from spinfunnel.networks.axes import (
     Axis,
     concatenation,
@@ -118,33 +119,112 @@ def test_heads_change_places_as_wholes_and_what_is_in_them_within(style, inner):
     assert np.ptp(energies(system, system.native, copy)) < 1e-6
 
 
-def test_grouped_convolutions_are_left_in_place_but_not_those_of_one_filter_a_channel():
+def test_groups_of_a_convolution_change_places_as_wholes_and_what_goes_into_each_stays():
     def network():
-        depthwise = [nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 8, 3, groups=8), nn.ReLU()]
+        depthwise = [nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 8, 3, groups=8), nn.Hardswish()]
         grouped = [nn.Conv2d(8, 6, 1), nn.ReLU(), nn.Conv2d(6, 6, 1, groups=2), nn.ReLU(), nn.Conv2d(6, 5, 1)]
         return nn.Sequential(*depthwise, *grouped, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(5, 4))
 
     found = symmetry(images(network))
+    assert sizes(found) == [(8,), (2, 3), (5,)]
+    assert found.doubts == ("units that meet a convolution in groups were left in place",)
+
+
+class Recurrent(nn.Module):
+    def __init__(self, layer, **given):
+        super().__init__()
+        self.embed, self.layer = nn.Embedding(9, 8), layer(8, 5, batch_first=True, **given)
+        self.read = nn.Linear(10 if given.get("bidirectional") else 5, 9)
+
+    def forward(self, x):
+        return self.read(self.layer(self.embed(x))[0].relu())
+
+
+@pytest.mark.parametrize("layer", [nn.LSTM, nn.GRU, nn.RNN])
+@pytest.mark.parametrize("given", [{}, {"num_layers": 2}, {"bidirectional": True}, {"num_layers": 3}])
+def test_states_of_recurrent_layers_change_places_with_all_their_gates(layer, given):
+    system = tokens(lambda: Recurrent(layer, **given))
+    found = symmetry(system)
+    layers = given.get("num_layers", 1) * (2 if "bidirectional" in given else 1)
+    assert sizes(found) == [(8,), *[(5,)] * layers]
+    assert found.doubts == ()
+    assert np.ptp(energies(system, system.native, found.copy(system, system.native, seed=1))) < 1e-6
+
+
+def test_packed_sequences_are_followed():
+    class Packed(Recurrent):
+        def forward(self, x):
+            packed = nn.utils.rnn.pack_padded_sequence(
+                self.embed(x), 2 + x[:, 0] % 5, batch_first=True, enforce_sorted=False
+            )
+            out = self.layer(packed)[0]
+            return self.read(nn.utils.rnn.pad_packed_sequence(out, batch_first=True, total_length=7)[0])
+
+    found = symmetry(tokens(lambda: Packed(nn.GRU)))
     assert sizes(found) == [(8,), (5,)]
+    assert found.doubts == ()
 
 
-def test_what_torch_does_in_one_piece_is_not_followed_and_that_is_said():
-    class Recurrent(nn.Module):
+def test_rows_that_are_added_up_by_an_index_are_followed():
+    class Graph(nn.Module):
         def __init__(self):
             super().__init__()
-            self.embed, self.cell, self.hidden = (
-                nn.Embedding(9, 8),
-                nn.LSTM(8, 5, batch_first=True),
-                nn.Linear(5, 6),
-            )
-            self.read = nn.Linear(6, 9)
+            self.a, self.b, self.c = nn.Linear(3, 6), nn.Linear(6, 5), nn.Linear(5, 4)
 
         def forward(self, x):
-            return self.read(self.hidden(self.cell(self.embed(x))[0]).relu())
+            edges = torch.arange(len(x)) // 2
+            h = self.a(x.mean((2, 3))).relu()
+            h = torch.zeros_like(h).index_add(0, edges, h)
+            h = self.b(h).tanh()
+            index = edges[:, None].expand_as(h)
+            return self.c(torch.zeros_like(h).scatter_add(0, index, h)[edges])
 
-    found = symmetry(tokens(Recurrent))
+    found = symmetry(images(Graph))
+    assert sizes(found) == [(6,), (5,)]
+    assert found.doubts == ()
+
+
+def test_experts_that_few_examples_do_not_reach_are_followed_on_more():
+    class Experts(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.read = nn.Linear(3, 6), nn.Linear(6, 4)
+            self.experts = nn.ModuleList([nn.Linear(6, 6) for _ in range(3)])
+
+        def forward(self, x):
+            kind = (x.mean((1, 2, 3)) * 12).long().clamp(-1, 1) + 1
+            h = self.first(x.mean((2, 3))).relu()
+            out = h
+            for k, expert in enumerate(self.experts):
+                if len(rows := (kind == k).nonzero()[:, 0]):
+                    out = out.index_add(0, rows, expert(h[rows]))
+            return self.read(out)
+
+    system = images(Experts)
+    kinds = (system.batches[0][0].mean((1, 2, 3)) * 12).long()
+    assert sorted(kinds.clamp(-1, 1).unique().tolist()) == [-1, 0, 1]
+    found = symmetry(system)
     assert sizes(found) == [(6,)]
-    assert "rnn" in found.doubts[0]
+    copy = found.copy(system, system.native, seed=1)
+    assert np.ptp(energies(system, system.native, copy)) < 1e-6
+    for w in aligned(system, system.native, copy, 0, found).values():
+        assert np.ptp(energies(system, system.native, w)) < 1e-6
+
+
+def test_what_has_no_rule_is_not_followed_and_that_is_said():
+    class Distances(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.b, self.c = nn.Linear(3, 6), nn.Linear(5, 7), nn.Linear(7, 4)
+            self.places = nn.Parameter(torch.randn(5, 6))
+
+        def forward(self, x):
+            return self.c(self.b(torch.cdist(self.a(x.mean((2, 3))), self.places)).relu())
+
+    found = symmetry(images(Distances))
+    assert sizes(found) == [(7,)]
+    assert found.doubts[0] == "units that meet _cdist_forward were left in place"
+    assert found.doubts[1] == "no units of places, a.weight may change places"
 
 
 def test_units_that_are_looked_at_behind_the_back_of_the_trace_are_dropped():

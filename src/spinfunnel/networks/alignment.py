@@ -126,20 +126,22 @@ def by_weights(system: NetworkLoss, found: Symmetry, a: Array, b: Array, seed: i
 def by_activations(system: NetworkLoss, found: Symmetry, a: Array, b: Array, seed: int) -> Array:
     """Give the weights b (P,) with units exchanged so that pre-activations go with those of a (P,).
 
-    Of each group, correlations over the data are added up over all sums over inputs that lead to its units.
+    Of each group, correlations over the data are added up over all sums over inputs that lead to its units,
+    but for those that other examples reach in the two, as where a router sends them to experts.
     """
     system = renormalised(system.few(EXAMPLES, seeds(seed, "activations")))
     alike = {group: Likeness.none(group) for group in found.groups}
     for batch in system.batches:
-        seen = zip(_sums(system, found, a, batch), _sums(system, found, b, batch), strict=True)
+        ours, theirs = (list(_sums(system, found, w, batch)) for w in (a, b))
+        seen = zip(ours, theirs, strict=True) if len(ours) == len(theirs) else ()
         for (x, axes), (y, _) in seen:
             for group in found.groups:
-                if group.leaf in axes:
+                if group.leaf in axes and x.shape == y.shape:
                     alike[group].add(group, x, y, axes, normalise=True)
-    theirs = system.mapping(b)
+    named = system.mapping(b)
     for group in found.groups:
-        theirs = found.exchanged(theirs, alike[group].best(group))
-    return system.flat(theirs)
+        named = found.exchanged(named, alike[group].best(group))
+    return system.flat(named)
 
 
 def _sums(system: NetworkLoss, found: Symmetry, w: Array, batch: Any) -> Iterator[tuple[Array, list[Axis]]]:

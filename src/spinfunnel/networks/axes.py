@@ -21,9 +21,13 @@ Moves: TypeAlias = "Mapping[Axis, Array | tuple[Axis, Array]]"
 
 
 class Axis:
-    """An axis of `size` positions. Tied axes share one root, which says what they are made of."""
+    """An axis of `size` positions. Tied axes share one root, which says what they are made of.
 
-    __slots__ = ("fixed", "kind", "parts", "size", "tied_to")
+    Of two leaves the elder becomes the root, so that those found in one run of a model stand in the next.
+    """
+
+    __slots__ = ("born", "fixed", "kind", "parts", "size", "tied_to")
+    _births = itertools.count()
 
     def __init__(
         self,
@@ -36,6 +40,7 @@ class Axis:
         """Make an axis that is tied to no other; a fixed one is a leaf."""
         self.size, self.fixed, self.kind, self.parts = size, fixed, kind, parts
         self.tied_to: Axis | None = None
+        self.born = next(self._births)
 
     @property
     def root(self) -> Axis:
@@ -112,6 +117,8 @@ def tie(a: Axis, b: Axis) -> None:
         return
     if a.size != b.size:
         fix(a, b)
+    elif a.kind == b.kind == "leaf" and a.born < b.born:
+        tie(b, a)
     elif a.kind == "leaf":
         a.tied_to = b
         if a.fixed:

@@ -8,9 +8,17 @@ from spinfunnel.core import Array, seeds
 from spinfunnel.networks.batch_statistics import renormalised
 from spinfunnel.systems.network_loss import NetworkLoss
 
-#: Units of each small network that may change places: hidden units; channels; and of attention the stream,
-#: heads as wholes, and the hidden units of the block.
-UNITS = {"MLP": 16 + 12, "convolutions and BatchNorm": 8 + 6, "attention": 16 + 4 + 32}
+#: Units of each small network that may change places: hidden units; channels; of attention the stream, heads
+#: as wholes, and the hidden units of the block; of recurrent layers what is embedded, and each one's states;
+#: and groups of channels as wholes, which have others within them, and the channels of two more convolutions.
+UNITS = {
+    "MLP": 16 + 12,
+    "convolutions and BatchNorm": 8 + 6,
+    "attention": 16 + 4 + 32,
+    "LSTM of two layers": 8 + 7 + 7,
+    "GRU, both ways": 8 + 7 + 7,
+    "convolutions in groups": 3 + 10 + 5,
+}
 #: How the wide network is trained.
 WIDTH, EPOCHS, BATCHES, RATE = 256, 40, 28, 1e-3
 
@@ -29,6 +37,15 @@ def small(seed: int) -> dict[str, NetworkLoss]:
         def forward(self, x: Any) -> Any:
             return self.read(self.block(self.embed(x)).mean(1))
 
+    class Recurrent(nn.Module):
+        def __init__(self, layer: Any, **given: Any) -> None:
+            super().__init__()
+            self.embed, self.layer = nn.Embedding(9, 8), layer(8, 7, batch_first=True, **given)
+            self.read = nn.Linear(14 if given.get("bidirectional") else 7, 3)
+
+        def forward(self, x: Any) -> Any:
+            return self.read(self.layer(self.embed(x))[0].mean(1))
+
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seeds(seed, "small") % 2**63)
         mlp = nn.Sequential(nn.Linear(5, 16), nn.ReLU(), nn.Linear(16, 12), nn.Tanh(), nn.Linear(12, 3))
@@ -42,6 +59,15 @@ def small(seed: int) -> dict[str, NetworkLoss]:
             "attention": (Attention(), torch.randint(9, (64, 5))),
         }
         labels = torch.randint(3, (64,))
+        grouped = nn.Sequential(
+            nn.Conv2d(2, 6, 3), nn.ReLU(), nn.Conv2d(6, 12, 1, groups=3), nn.ReLU(),
+            nn.Conv2d(12, 10, 1), nn.ReLU(), nn.Conv2d(10, 10, 3, groups=10), nn.Tanh(),
+            nn.Conv2d(10, 5, 1), nn.ReLU(), nn.Flatten(), nn.Linear(20, 3),
+        )  # fmt: skip
+        words = torch.randint(9, (64, 4))
+        made["LSTM of two layers"] = (Recurrent(nn.LSTM, num_layers=2), words)
+        made["GRU, both ways"] = (Recurrent(nn.GRU, bidirectional=True), words)
+        made["convolutions in groups"] = (grouped, torch.randn(64, 2, 6, 6))
     return {
         name: renormalised(NetworkLoss(model, _entropy, [(inputs, labels)], dtype="float64"))
         for name, (model, inputs) in made.items()

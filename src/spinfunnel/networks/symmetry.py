@@ -17,8 +17,11 @@ from spinfunnel.networks.axes import Axis, Moves, factors, leaves, places
 from spinfunnel.networks.batch_statistics import renormalised
 from spinfunnel.systems.network_loss import NetworkLoss
 
-#: A model is run on so many examples; losses that differ by less than this share of the largest are the same.
-EXAMPLES, SAME = 4, 1e-4
+#: A model is followed on so few examples, or on many if these do not meet all parameters; what is found is
+#: proved on many. Losses that differ by less than this share of the largest are the same.
+EXAMPLES, MANY, SAME = 4, 256, 1e-4
+#: Units are exchanged in so many ways.
+DRAWS = 6
 #: Before units are exchanged, all weights are moved by this share: zeros and ones would hide what is wrong.
 JITTER = 0.1
 
@@ -89,24 +92,41 @@ def symmetry(system: NetworkLoss, seed: int = 0) -> Symmetry:
     >>> [str(group) for group in found.groups]
     ['5 units of 0.weight']
     """
-    from spinfunnel.networks.tracing import traced
-
+    many = renormalised(system.few(MANY, seeds(seed, "proof")))
     few = renormalised(system.few(EXAMPLES, seeds(seed, "symmetry")))
-    batches = list(few.batches)
-    with few.put(few.native) as module:
-        named = dict(module.named_parameters())
-        parameters = {block.name: named[block.name] for block in few.blocks}
-        axes, tracer = traced(lambda: [few.functions[0](module, batch) for batch in batches], parameters)
+    axes, tracer = _followed(few)
+    if len(tracer.used) < len(system.blocks):
+        axes, tracer = _followed(many)
     doubts = []
     if tracer.unknown:
         doubts.append(f"units that meet {', '.join(sorted(tracer.unknown))} were left in place")
-    groups, dropped = _proved(few, axes, _groups(axes, tracer.contexts), seed)
+    groups, dropped = _proved(many, few, axes, _groups(axes, tracer.contexts), seed)
     if dropped:
         names = "; ".join(map(str, dropped))
         doubts.append(
             f"{names} look alike to the trace, but exchanging them changes the losses: left in place"
         )
+    heads = {leaf for group in groups for leaf in (group.leaf, *group.inner)}
+    matrices = [block.name for block in system.blocks if len(block.shape) > 1]
+    alone = [
+        name for name in matrices if heads.isdisjoint(leaf for axis in axes[name] for leaf in leaves(axis))
+    ]
+    if alone and len(matrices) > 1:
+        doubts.append(
+            f"no units of {', '.join(alone[:3])}{' and others' * (len(alone) > 3)} may change places"
+        )
     return Symmetry(axes, groups, tuple(doubts))
+
+
+def _followed(system: NetworkLoss) -> tuple[dict[str, list[Axis]], Any]:
+    """Give the axes of all parameters, and the tracer that has met them."""
+    from spinfunnel.networks.tracing import traced
+
+    batches = list(system.batches)
+    with system.put(system.native) as module:
+        named = dict(module.named_parameters())
+        parameters = {block.name: named[block.name] for block in system.blocks}
+        return traced(lambda: [system.functions[0](module, batch) for batch in batches], parameters)
 
 
 def _groups(axes: Mapping[str, Sequence[Axis]], contexts: Sequence[Sequence[Axis]]) -> tuple[Units, ...]:
@@ -148,18 +168,26 @@ def _nested(axis: Axis, outer: tuple[Axis, ...] = ()) -> list[tuple[Axis, tuple[
 
 
 def _proved(
-    system: NetworkLoss, axes: dict[str, list[Axis]], groups: tuple[Units, ...], seed: int
+    system: NetworkLoss, few: NetworkLoss, axes: dict[str, list[Axis]], groups: tuple[Units, ...], seed: int
 ) -> tuple[tuple[Units, ...], list[Units]]:
-    """Exchange units at random, all together, and if that changes the losses, group by group."""
-    precise = _in_double(system)
+    """Exchange units at random, all together, and if that changes the losses, group by group.
+
+    Of groups of two or three, many exchanges move none: several are tried on a few examples, then one on all.
+    """
+    tried = [(_in_double(few), DRAWS), (_in_double(system), 1)]
     rng = np.random.default_rng(seeds(seed, "jitter"))
-    w = precise.native.astype(np.float64)
+    w = system.native.astype(np.float64)
     w += JITTER * (w + np.sqrt(np.mean(w**2))) * rng.standard_normal(w.shape)
-    before = precise.losses_at(w)
+    before = [precise.losses_at(w) for precise, _ in tried]
 
     def same(some: Sequence[Units]) -> bool:
-        after = precise.losses_at(Symmetry(axes, tuple(some), ()).copy(precise, w, seed))
-        return bool(np.abs(after - before).max() <= SAME * np.abs(before).max())
+        found = Symmetry(axes, tuple(some), ())
+        return all(
+            np.abs(precise.losses_at(found.copy(precise, w, seeds(seed, draw))) - known).max()
+            <= SAME * np.abs(known).max()
+            for (precise, draws), known in zip(tried, before, strict=True)
+            for draw in range(draws)
+        )
 
     if same(groups):
         return groups, []

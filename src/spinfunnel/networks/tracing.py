@@ -7,7 +7,9 @@ of what goes in and comes out, so that what is not understood costs symmetries, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from typing import Any, TypeAlias
 
 import torch
@@ -15,11 +17,13 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from spinfunnel.networks.axes import Axis, concatenation, fix, leaves, part_of, regroup, split, tie
+from spinfunnel.systems.network_loss.modules import plain_form, still
 
 #: Called with the output of each sum over units times weights, and its axes.
 Watch: TypeAlias = Callable[[Any, list[Axis]], None]
 
-SAME = {"_to_copy", "detach", "alias", "lift_fresh", "copy", "native_dropout", "_prelu_kernel", "contiguous"}
+SAME = {"_to_copy", "detach", "alias", "lift_fresh", "copy", "native_dropout", "_prelu_kernel", "contiguous",
+        "hardswish", "hardsigmoid"}  # fmt: skip
 NORMALISED = {"_softmax", "_log_softmax", "_safe_softmax"}
 UNIFORM = {
     "zeros",
@@ -61,6 +65,8 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.used: set[str] = set()
         self.contexts: list[list[Axis]] = []
         self.unknown: set[str] = set()
+        self.uniform = set[Any]()
+        self.stacked: dict[Any, Callable[[], list[Axis]]] = {}
         self.names = {_key(value): name for name, value in parameters.items()}
         for name, value in parameters.items():
             self.known[_key(value)] = axes[name]
@@ -70,6 +76,8 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         key = _key(tensor)
         if key in self.names:
             self.used.add(self.names[key])
+        if key in self.stacked:
+            self.note(tensor, self.stacked.pop(key)())
         if key not in self.known:
             self.note(tensor, [Axis(size, fixed=True) for size in tensor.shape])
         return self.known[key]
@@ -88,12 +96,18 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         """Carry out one operation, and follow its axes."""
-        out = func(*args, **(kwargs or {}))
         given = dict(zip((one.name for one in func._schema.arguments), args, strict=False)) | (kwargs or {})
-        outs = [one for one in tree_leaves(out) if isinstance(one, torch.Tensor)]
         tensors = [one for one in tree_leaves((args, kwargs)) if isinstance(one, torch.Tensor)]
         name = func._schema.name.removeprefix("aten::").rstrip("_")
-        found = self._followed(name, func, given, tensors, outs)
+        turned = torch.Tag.inplace_view in func.tags  # it is another tensor afterwards
+        found = self._followed(name, func, given, tensors, tensors) if turned else None
+        out = func(*args, **(kwargs or {}))
+        outs = [one for one in tree_leaves(out) if isinstance(one, torch.Tensor)]
+        if name == "stack":  # its parts are tied once it is looked at: recurrent layers stack what few read
+            self.stacked[_key(out)] = partial(self._stacked, given["tensors"], given.get("dim", 0))
+            self.kept += [out, *tensors]
+            return out
+        found = found if turned else self._followed(name, func, given, tensors, outs)
         if found is None:
             for tensor in tensors:
                 if name not in LOOKED_UP and any(
@@ -104,6 +118,8 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
             found = [[Axis(size, fixed=True) for size in one.shape] for one in outs]
         for one, axes in zip(outs, found, strict=True):
             self.note(one, axes)
+        if func._schema.is_mutable:
+            self.uniform -= set(map(_key, outs))
         if self.watch is not None and name in SUMS:
             self.watch(outs[0], found[0])
         return out
@@ -116,6 +132,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if torch.Tag.pointwise in func.tags or name in SAME:
             return [self._broadcast(tensors, shape) for shape in shapes]
         if name in UNIFORM:
+            self.uniform |= set(map(_key, outs))
             return [[Axis(size) for size in shape] for shape in shapes]
         if name in RESHAPED:
             return [regroup(self.of(tensors[0]), shapes[0])]
@@ -130,7 +147,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
             axes = self.of(tensors[0])
             fix(*axes[-spatial:])
             return [[*axes[:-spatial], *(Axis(n, fixed=True) for n in s[-spatial:])] for s in shapes]
-        rule = getattr(self, f"_{name}_rule", None)
+        rule = getattr(self, f"_{name.lstrip('_')}_rule", None)
         return None if rule is None else rule(given, shapes)
 
     # -- shapes --------------------------------------------------------------------------------------------
@@ -192,6 +209,8 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return [[*axes[:at], *axes[at + 1 :]]]
 
     def _unbind_rule(self, given: Any, shapes: Any) -> Any:
+        if _key(given["self"]) in self.uniform:  # as the first states of recurrent layers, one a layer
+            return [[Axis(size) for size in shape] for shape in shapes]
         return self._select_rule({"dim": 0, **given}, shapes) * len(shapes)
 
     def _slice_rule(self, given: Any, shapes: Any) -> Any:
@@ -231,10 +250,10 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
                     tie(parts[0][k], axis)
         return [[*parts[0][:at], concatenation([part[at] for part in parts]), *parts[0][at + 1 :]]]
 
-    def _stack_rule(self, given: Any, shapes: Any) -> Any:
-        (at,) = _wrapped(given.get("dim", 0), len(shapes[0]))
-        axes = self._broadcast(given["tensors"], tuple(given["tensors"][0].shape))
-        return [[*axes[:at], Axis(shapes[0][at], fixed=True), *axes[at:]]]
+    def _stacked(self, tensors: Sequence[Any], dim: int) -> list[Axis]:
+        axes = self._broadcast(tensors, tuple(tensors[0].shape))
+        (at,) = _wrapped(dim, len(axes) + 1)
+        return [*axes[:at], Axis(len(tensors), fixed=True), *axes[at:]]
 
     def _constant_pad_nd_rule(self, given: Any, shapes: Any) -> Any:
         axes, pad = [*self.of(given["self"])], [*given["pad"]]
@@ -273,6 +292,34 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
             [axis if axis.size else Axis(n, fixed=True) for axis, n in zip(found, shapes[0], strict=True)]
         ]
 
+    def _index_select_rule(self, given: Any, shapes: Any) -> Any:
+        axes = [*self.of(given["self"])]
+        (at,) = _wrapped(given["dim"], len(axes))
+        axes[at] = self._lost(axes[at], shapes[0][at])
+        return [axes]
+
+    def _index_add_rule(self, given: Any, shapes: Any) -> Any:
+        """Add rows to those that an index tells: their places along the one axis mean something."""
+        axes, *others = (self.of(given[key]) for key in ("self", "source", "src", "index") if key in given)
+        (at,) = _wrapped(given["dim"], len(axes))
+        for other in (one for one in others if len(one) == len(axes)):
+            fix(axes[at], other[at])
+            for k in {*range(len(axes))} - {at}:
+                tie(axes[k], other[k])
+        return [axes]
+
+    _scatter_add_rule = _index_add_rule
+
+    def _pack_padded_sequence_rule(self, given: Any, shapes: Any) -> Any:
+        axes = self.of(given["input"])
+        fix(*axes[:2])
+        return [[Axis(shapes[0][0], fixed=True), *axes[2:]], [Axis(shapes[1][0], fixed=True)]]
+
+    def _pad_packed_sequence_rule(self, given: Any, shapes: Any) -> Any:
+        rows, *axes = self.of(given["data"])
+        fix(rows)
+        return [[*(Axis(n, fixed=True) for n in shapes[0][:2]), *axes], [Axis(shapes[1][0], fixed=True)]]
+
     # -- sums over units times weights ---------------------------------------------------------------------
 
     def _mm_rule(self, given: Any, shapes: Any) -> Any:
@@ -295,6 +342,9 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def _dot_rule(self, given: Any, shapes: Any) -> Any:
         tie(self.of(given["self"])[0], self.of(given["tensor"])[0])
         return [[]]
+
+    def _vdot_rule(self, given: Any, shapes: Any) -> Any:
+        return self._dot_rule({"self": given["self"], "tensor": given["other"]}, shapes)
 
     def _linear_rule(self, given: Any, shapes: Any) -> Any:
         axes, (out, inner) = self.of(given["input"]), self.of(given["weight"])
@@ -323,9 +373,16 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
             tie(axes[1], weight[into])
         elif weight[into].size == 1 and channels.size == axes[1].size == groups:  # one filter a channel
             tie(axes[1], channels)
-        else:
-            fix(axes[1], *weight)
-            channels = Axis(shapes[0][1], fixed=True)
+        else:  # groups as wholes, and what comes out of each; what goes into each has its place
+            inside = split(axes[1], (groups, axes[1].size // groups))
+            outside = split(channels, (groups, shapes[0][1] // groups)) if out == 0 else None
+            if inside is None or outside is None:
+                fix(axes[1], *weight[:2])
+                channels = Axis(shapes[0][1], fixed=True)
+            else:
+                tie(inside[0], outside[0])
+                fix(inside[1], weight[into])
+            self.unknown.add("a convolution in groups")
         if given["bias"] is not None:
             tie(channels, self.of(given["bias"])[0])
         return [[axes[0], channels, *(Axis(size, fixed=True) for size in shapes[0][2:])]]
@@ -334,6 +391,13 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         rows, columns = self.of(given["weight"])
         fix(rows)
         return [[*self.of(given["indices"]), columns]]
+
+    def _weight_norm_interface_rule(self, given: Any, shapes: Any) -> Any:
+        direction, length = self.of(given["v"]), self.of(given["g"])
+        for x, y in zip(direction, length, strict=True):
+            if y.size > 1:
+                tie(x, y)
+        return [direction, length]
 
     # -- what normalises -----------------------------------------------------------------------------------
 
@@ -385,6 +449,18 @@ def _wrapped(dims: int | Iterable[int], count: int) -> list[int]:
     return [dim % count for dim in ([dims] if isinstance(dims, int) else dims)] if count else []
 
 
+@contextmanager
+def _piecewise() -> Iterator[None]:
+    """Compute recurrent layers step by step: oneDNN does an LSTM in one piece, which shows no gates."""
+    core: Any = torch._C
+    whole = core._get_mkldnn_enabled()
+    core._set_mkldnn_enabled(False)
+    try:
+        yield
+    finally:
+        core._set_mkldnn_enabled(whole)
+
+
 def traced(
     run: Callable[[], Any],
     parameters: dict[str, Any],
@@ -402,17 +478,11 @@ def traced(
     >>> [[leaf.fixed for axis in found for leaf in leaves(axis)] for found in axes.values()]
     [[False, True], [False], [True, False], [True]]
     """
-    from torch.nn.attention import SDPBackend, sdpa_kernel
-
     if axes is None:
         axes = {name: [Axis(size) for size in value.shape] for name, value in parameters.items()}
-    tracer, fast = Tracer(parameters, axes, watch), torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)
-    try:
-        with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), tracer:
-            out = run()
-    finally:
-        torch.backends.mha.set_fastpath_enabled(fast)
+    tracer = Tracer(parameters, axes, watch)
+    with plain_form(), still(parameters.values()), _piecewise(), tracer:
+        out = run()
     for one in tree_leaves(out):
         if isinstance(one, torch.Tensor):
             fix(*tracer.of(one))

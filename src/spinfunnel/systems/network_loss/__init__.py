@@ -9,8 +9,7 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
 from typing import Any
 
@@ -18,8 +17,15 @@ import numpy as np
 
 from spinfunnel.core import Array, BadInput, seeds
 from spinfunnel.systems.network_loss.batches import held, mapped, rows_of, size_in_bytes, taken
-from spinfunnel.systems.network_loss.cost import seconds_of_gradient
+from spinfunnel.systems.network_loss.cost import counted, seconds_of_gradient
 from spinfunnel.systems.network_loss.drawing import drawn_apart
+from spinfunnel.systems.network_loss.modules import (
+    blocks_of,
+    matched,
+    plain_form,
+    private,
+    still,
+)
 from spinfunnel.systems.network_loss.products import KINDS, Products
 from spinfunnel.systems.protocols import Metric, Native, Smooth
 
@@ -36,24 +42,12 @@ VECTORS = 100
 #: While a product is made, its batch takes this much of what its graph does (measured: 1.2), and torch with
 #: what it imports, this many bytes.
 BESIDE, TORCH = 1.5, 300_000_000
-HALF = ("torch.float16", "torch.bfloat16")
+#: Losses of a batch and of its halves may differ by this share of the largest.
+ALIKE = 1e-3
+#: Losses of a batch and of its halves may differ by this share of the largest.
+ALIKE = 1e-3
 #: Where time is short, a loss is looked at on no fewer examples than these.
 LEAST = 64
-
-
-@dataclass(frozen=True)
-class Block:
-    """One parameter tensor in the flat weights: `w[start:stop].reshape(shape)`.
-
-    `kind` is "linear" (out, in), "conv" (out, in, ...), "embedding" (rows, features), "norm", "bias" or
-    "other".
-    """
-
-    name: str
-    shape: tuple[int, ...]
-    start: int
-    stop: int
-    kind: str
 
 
 class NetworkLoss(Smooth, Metric, Native):
@@ -98,20 +92,20 @@ class NetworkLoss(Smooth, Metric, Native):
         memory: int | None = None,
     ) -> None:
         """Copy the model, keep the data, and count the examples."""
-        self.module, self.doubts = _private(model, dtype, device)
-        named = {name: value for name, value in self.module.named_parameters() if value.requires_grad}
-        if not named:
+        self.module, self.doubts = private(model, dtype, device)
+        self.blocks = blocks_of(self.module)
+        if not self.blocks:
             raise BadInput("all parameters of the model are frozen: let some require gradients")
-        self.blocks = _blocks(self.module, named)
-        first = next(iter(named.values()))
+        named = dict(self.module.named_parameters())
+        first = named[self.blocks[0].name]
         self.device, self.torch_dtype = first.device, first.dtype
         self.dtype = np.dtype(str(first.dtype).removeprefix("torch."))
-        self.native = self.flat({name: value.detach().cpu().numpy() for name, value in named.items()})
+        self.native = self.flat({b.name: named[b.name].detach().cpu().numpy() for b in self.blocks})
         self.functions = (losses, errors)
         self.build = build
         self.memory = memory or int(SHARE * os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
         self._kept_bytes: dict[str, tuple[int, int]] = {}
-        self.own = next(iter(model.parameters())).dtype
+        self.follows = {p.dtype for p in model.parameters() if p.is_floating_point()} != {self.torch_dtype}
         self.batches, self.in_memory = held(batches, self._held, self.memory)
 
     @property
@@ -130,7 +124,7 @@ class NetworkLoss(Smooth, Metric, Native):
         def tensor(value: Any) -> Any:
             if not hasattr(value, "to"):
                 return value
-            follows = value.dtype.is_floating_point and self.own != self.torch_dtype
+            follows = value.dtype.is_floating_point and self.follows
             return value.to(device=self.device, dtype=self.torch_dtype if follows else value.dtype)
 
         return mapped(batch, tensor)
@@ -140,7 +134,7 @@ class NetworkLoss(Smooth, Metric, Native):
     def over(self, batches: Iterable[Any]) -> NetworkLoss:
         """Give the same model's loss over other data."""
         other = copy.copy(self)
-        for cached in ("_per_example", "total_weight", "seconds", "vectorised", "together"):
+        for cached in ("_per_example", "total_weight", "seconds", "vectorised", "together", "divisible"):
             other.__dict__.pop(cached, None)
         other._kept_bytes = {}
         other.batches, other.in_memory = held(batches, self._held, self.memory)
@@ -149,11 +143,14 @@ class NetworkLoss(Smooth, Metric, Native):
     def few(self, examples: int, seed: int) -> NetworkLoss:
         """Give the same loss on some of the examples, drawn without repetition, the same for one seed.
 
-        Where losses are given per token, whole sequences are drawn, of about so many tokens together.
+        Where losses are given per token, whole sequences are drawn, of about so many tokens together; and
+        whole batches, where these cannot be cut.
         """
         if examples >= self.examples:
             return self
-        rows = [rows_of(batch, count) for batch, count in zip(self.batches, self.counts, strict=True)]
+        rows = [1] * len(self.counts)
+        if self.divisible:
+            rows = [rows_of(batch, count) for batch, count in zip(self.batches, self.counts, strict=True)]
         chosen = np.zeros(sum(rows), dtype=bool)
         rng = np.random.default_rng(seeds(seed, "few"))
         share = max(1, round(len(chosen) * examples / self.examples))
@@ -163,8 +160,30 @@ class NetworkLoss(Smooth, Metric, Native):
             mine = np.flatnonzero(chosen[at : at + length])
             at += length
             if len(mine):
-                parts.append(taken(batch, mine, length))
+                parts.append(taken(batch, mine, length) if self.divisible else batch)
         return self.over(parts)
+
+    @cached_property
+    def divisible(self) -> bool:
+        """Whether batches can be cut: halves of the first that has two rows have the losses of the whole.
+
+        Those of graphs, whose nodes are counted otherwise than their examples, cannot; nor can those whose
+        examples are compared with each other.
+        """
+        pairs = zip(self.batches, self.counts, strict=True)
+        cuttable = ((one, rows) for one, count in pairs if (rows := rows_of(one, count)) > 1)
+        batch, rows = next(cuttable, (None, 1))
+        if rows == 1:
+            return True
+        halves = [taken(batch, half, rows) for half in np.array_split(np.arange(rows), 2)]
+        try:
+            with plain_form(), self.still():
+                whole, *parts = (self._values(None, one)[0].detach().cpu() for one in (batch, *halves))
+        except Exception:  # as the user's code may raise on what it was not written for
+            return False
+        here, there = np.sort(np.asarray(whole)), np.sort(np.concatenate(parts))
+        close = len(here) == len(there) and np.allclose(here, there, ALIKE, ALIKE * np.abs(here).max())
+        return bool(close)
 
     def within(self, seconds: float, gradients: float, seed: int) -> NetworkLoss:
         """Give the same loss on as many examples as let so many gradients take so many CPU seconds.
@@ -181,10 +200,10 @@ class NetworkLoss(Smooth, Metric, Native):
     def _per_example(self) -> tuple[Array, Array, list[int]]:
         """Losses, weights, and how many examples each batch has, at the trained weights."""
         losses, weights, counts = [], [], []
-        with self._math(), _no_grad():
+        with plain_form(), self.still():
             for batch in self.batches:
                 values, shares = self._values(None, batch)
-                losses.append(values.double().cpu().numpy())
+                losses.append(values.detach().double().cpu().numpy())
                 weights.append(shares.double().cpu().numpy())
                 counts.append(len(values))
         return np.concatenate(losses), np.concatenate(weights), counts
@@ -236,10 +255,10 @@ class NetworkLoss(Smooth, Metric, Native):
         return None if self.functions[1] is None else self._each(self.functions[1], w)
 
     def _each(self, function: Callable[[Any, Any], Any], w: Array) -> Array:
-        with self._math(), _no_grad(), self.put(w) as module:
+        with plain_form(), self.still(), self.put(w) as module:
             found = [function(module, batch) for batch in self.batches]
         values = [one[0] if isinstance(one, tuple) else one for one in found]
-        return np.concatenate([np.asarray(value.double().cpu().numpy()) for value in values])
+        return np.concatenate([np.asarray(value.detach().double().cpu().numpy()) for value in values])
 
     def hessian(self, w: Array | None = None, blocks: Sequence[str] | None = None) -> Products:
         """Give the Hessian at w (P,), by default the trained weights, or its part for some blocks."""
@@ -277,11 +296,8 @@ class NetworkLoss(Smooth, Metric, Native):
     @cached_property
     def vectorised(self) -> bool:
         """Whether replicas are evaluated together: where calling a batch's operations costs most."""
-        from torch.utils.flop_counter import FlopCounterMode
-
-        with FlopCounterMode(display=False) as counter, self._math(), _no_grad():
-            self._values(None, next(iter(self.batches)))
-        return bool(counter.get_total_flops() <= CALLING)
+        with self.still():
+            return counted(lambda: self._values(None, next(iter(self.batches)))).flops <= CALLING
 
     @cached_property
     def together(self) -> int:
@@ -314,7 +330,7 @@ class NetworkLoss(Smooth, Metric, Native):
 
         total = 0.0
         slope: Any = 0.0
-        with self._math(), torch.set_grad_enabled(gradients), self.put(w) as module:
+        with plain_form(), self._differentiating(gradients), self.put(w) as module:
             free = [p for p in module.parameters() if p.requires_grad]
             for batch in self.batches:
                 loss = self._mean(None, batch)
@@ -334,7 +350,7 @@ class NetworkLoss(Smooth, Metric, Native):
         thetas = self._tensor(x)
         energies: Any = 0.0
         slopes: Any = 0.0
-        with self._math(), _strict(), torch.set_grad_enabled(gradients):
+        with plain_form(), _strict(), self._differentiating(gradients):
             for batch in self.batches:
                 if gradients:
                     grads, values = torch.vmap(torch.func.grad(loss, has_aux=True), (0, None))(thetas, batch)
@@ -344,6 +360,11 @@ class NetworkLoss(Smooth, Metric, Native):
                 energies = energies + values.detach()
         energy = energies.cpu().numpy()
         return energy, slopes.detach().cpu().numpy() if gradients else np.empty((len(x), 0), self.dtype)
+
+    def _differentiating(self, gradients: bool) -> AbstractContextManager[Any]:
+        import torch
+
+        return torch.enable_grad() if gradients else self.still()
 
     def _mean(self, params: dict[str, Any] | None, batch: Any) -> Any:
         """Give what a batch adds to the energy, in float64 so that many small terms are not lost."""
@@ -358,8 +379,8 @@ class NetworkLoss(Smooth, Metric, Native):
             found = self.functions[0](self.module, batch)
         else:
             holder = _holder()(self.module, self.functions[0])
-            named = {f"model.{name}": value for name, value in params.items()}
-            found = torch.func.functional_call(holder, named, (batch,))
+            named = {f"model.{at}": params[block.name] for block in self.blocks for at in block.places}
+            found = torch.func.functional_call(holder, named, (batch,), tie_weights=False)
         values, weights = found if isinstance(found, tuple) else (found, torch.ones_like(found))
         return values, weights.detach()
 
@@ -372,15 +393,18 @@ class NetworkLoss(Smooth, Metric, Native):
     def flat(self, named: Mapping[str, Array]) -> Array:
         """Give the flat weights (P,) of parameters by name; names of no free parameter are passed over.
 
+        All names may be behind one prefix, such as "module." or "model.".
+
         Raises:
             BadInput: if a parameter is missing, or has another shape.
         """
         parts = []
-        for block in self.blocks:
-            if block.name not in named or tuple(np.shape(named[block.name])) != block.shape:
-                there = np.shape(named[block.name]) if block.name in named else "missing"
+        names = matched([block.names for block in self.blocks], named)
+        for block, name in zip(self.blocks, names, strict=True):
+            if name is None or tuple(np.shape(named[name])) != block.shape:
+                there = "missing" if name is None else np.shape(named[name])
                 raise BadInput(f"{block.name} is {there}, the model has {block.shape}: another architecture?")
-            parts.append(np.asarray(named[block.name], dtype=self.dtype).reshape(-1))
+            parts.append(np.asarray(named[name], dtype=self.dtype).reshape(-1))
         return np.concatenate(parts)
 
     @contextmanager
@@ -413,20 +437,9 @@ class NetworkLoss(Smooth, Metric, Native):
         parts = theta.split([block.stop - block.start for block in self.blocks])
         return {block.name: part.view(block.shape) for block, part in zip(self.blocks, parts, strict=True)}
 
-    @staticmethod
-    @contextmanager
-    def _math() -> Iterator[None]:
-        """Attention in its plain form: the fused ones cannot be differentiated twice, nor vectorised."""
-        import torch
-        from torch.nn.attention import SDPBackend, sdpa_kernel
-
-        fast = torch.backends.mha.get_fastpath_enabled()
-        torch.backends.mha.set_fastpath_enabled(False)
-        try:
-            with sdpa_kernel(SDPBackend.MATH):
-                yield
-        finally:
-            torch.backends.mha.set_fastpath_enabled(fast)
+    def still(self) -> AbstractContextManager[None]:
+        """Hold the private module's weights still: losses may be computed, and no graph of them is built."""
+        return still(self.module.parameters())
 
     # -- what every system can do --------------------------------------------------------------------------
 
@@ -450,87 +463,6 @@ class NetworkLoss(Smooth, Metric, Native):
         """Give the cosines (batch,) of the angles between weights x and y (batch, P)."""
         lengths = np.linalg.norm(x, axis=-1) * np.linalg.norm(y, axis=-1)
         return np.asarray((x * y).sum(axis=-1) / np.maximum(lengths, np.finfo(float).tiny))
-
-
-def loaded(model: Any, named: Mapping[str, Array], source: str) -> Any:
-    """Give a copy of a model with the arrays of a weight file in it; `source` is what errors call the file.
-
-    Raises:
-        BadInput: if a tensor of the model is missing in the file, or has another shape.
-    """
-    import torch
-
-    filled = copy.deepcopy(model)
-    state = filled.state_dict()  # these share memory with the copy
-    stored = {value.data_ptr() for name, value in state.items() if name in named}
-    for name, value in state.items():
-        if name not in named and value.data_ptr() in stored:
-            continue  # shared, and stored once, under its other name
-        if name not in named or tuple(named[name].shape) != tuple(value.shape):
-            there = named[name].shape if name in named else "missing"
-            raise BadInput(
-                f"{source}: {name} is {there}, the model has {tuple(value.shape)}: is it of this model?"
-            )
-        with torch.no_grad():
-            value.copy_(torch.from_numpy(np.array(named[name], dtype=_plain(named[name].dtype))))
-    return filled
-
-
-def _plain(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    """Numpy's own types stay; what it borrows, such as bfloat16, goes through float32 without loss."""
-    return dtype if dtype.kind in "biuf" and dtype.isbuiltin else np.dtype("f")
-
-
-def _private(model: Any, dtype: str | None, device: Any) -> tuple[Any, tuple[str, ...]]:
-    """Copy the model, in eval mode; half precision becomes float32."""
-    import torch
-
-    try:
-        module = copy.deepcopy(model).eval()
-    except Exception as error:
-        raise BadInput(f"the model cannot be copied ({error}): detach the tensors it holds") from None
-    doubts = []
-    present = {str(p.dtype) for p in module.parameters()}
-    if dtype is not None:
-        module = module.to(getattr(torch, dtype))
-    elif present & set(HALF) or len(present) > 1:
-        which = ", ".join(sorted(name.removeprefix("torch.") for name in present))
-        doubts.append(f"the model is in {which}; it was looked at as a float32 copy")
-        module = module.float()
-    frozen = sum(p.numel() for p in module.parameters() if not p.requires_grad)
-    if frozen:
-        doubts.append(f"{frozen:,} frozen parameters are left out: the loss is a function of the others")
-    return module.to(device) if device is not None else module, tuple(doubts)
-
-
-def _blocks(module: Any, named: Mapping[str, Any]) -> tuple[Block, ...]:
-    blocks, at = [], 0
-    for name, value in named.items():
-        owner, _, leaf = name.rpartition(".")
-        kind = _kind(module.get_submodule(owner), leaf, value.dim())
-        blocks.append(Block(name, tuple(value.shape), at, at + value.numel(), kind))
-        at += value.numel()
-    return tuple(blocks)
-
-
-def _kind(owner: Any, leaf: str, dimensions: int) -> str:
-    """Tell what a parameter is, by the module that owns it; (in, out) matrices of others are "other"."""
-    what = type(owner).__name__.lower()
-    if "norm" in what and dimensions == 1:
-        return "norm"
-    if "bias" in leaf or dimensions == 1:
-        return "bias"
-    if "embedding" in what:
-        return "embedding"
-    if "transpose" not in what and hasattr(owner, "kernel_size") and dimensions > 2:
-        return "conv"
-    return "linear" if dimensions == 2 and "conv1d" not in what else "other"
-
-
-def _no_grad() -> Any:
-    import torch
-
-    return torch.no_grad()
 
 
 @contextmanager

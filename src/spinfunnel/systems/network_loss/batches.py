@@ -1,16 +1,20 @@
-"""Batches of any structure: tuples, lists, dictionaries, and what Hugging Face makes of them."""
+"""Batches of any structure: tuples, lists, dictionaries, dataclasses, and what Hugging Face makes of them."""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import is_dataclass
 from typing import Any
 
 from spinfunnel.core import Array, BadInput
 from spinfunnel.systems.network_loss.drawing import steadily
 
 
-def mapped(batch: Any, change: Callable[[Any], Any]) -> Any:
+def mapped(batch: Any, change: Callable[[Any], Any], listed: Callable[[Any], Any] | None = None) -> Any:
     """Give the batch with `change` done to each tensor or array in it; all else stays as it is.
+
+    What `listed` gives of a list, if that is not None, takes the list's place.
 
     >>> import numpy as np
     >>> mapped({"x": (np.zeros(3), "label")}, len)
@@ -19,11 +23,18 @@ def mapped(batch: Any, change: Callable[[Any], Any]) -> Any:
     if hasattr(batch, "shape") and hasattr(batch, "dtype"):
         return change(batch)
     if isinstance(batch, Mapping):
-        changed = {key: mapped(value, change) for key, value in batch.items()}
+        changed = {key: mapped(value, change, listed) for key, value in batch.items()}
         return changed if type(batch) is dict else _like(batch, changed)
     if isinstance(batch, tuple | list):
-        parts = [mapped(part, change) for part in batch]
+        if listed is not None and (given := listed(batch)) is not None:
+            return given
+        parts = [mapped(part, change, listed) for part in batch]
         return type(batch)(*parts) if hasattr(batch, "_fields") else type(batch)(parts)
+    if is_dataclass(batch) and not isinstance(batch, type):
+        other = copy.copy(batch)
+        for name, value in vars(batch).items():
+            object.__setattr__(other, name, mapped(value, change, listed))
+        return other
     return batch
 
 
@@ -42,24 +53,37 @@ def arrays(batch: Any) -> list[Any]:
 
 
 def taken(batch: Any, indices: Array, examples: int) -> Any:
-    """Give some of the batch's examples: every array as long as the batch has examples is indexed.
+    """Give some of the batch's examples: every array, or list, as long as the batch has examples is indexed.
 
     >>> import numpy as np
-    >>> taken([np.arange(4), np.eye(3)], np.array([0, 2]), 4)[0]
-    array([0, 2])
+    >>> taken([np.arange(4), np.eye(3), ["a", "b", "c", "d"]], np.array([0, 2]), 4)[::2]
+    [array([0, 2]), ['a', 'c']]
     """
-    return mapped(batch, lambda a: a[indices] if len(a.shape) and a.shape[0] == examples else a)
+
+    def listed(parts: Any) -> Any:
+        if type(parts) is not list or not _of_examples(parts, examples):
+            return None
+        return [parts[i] for i in indices]
+
+    return mapped(batch, lambda a: a[indices] if len(a.shape) and a.shape[0] == examples else a, listed)
+
+
+def _of_examples(parts: Any, examples: int) -> bool:
+    """Tell whether a list holds one thing an example, and not arrays of all of them."""
+    return len(parts) == examples and not any(a.shape[:1] == (examples,) for a in arrays(parts))
 
 
 def rows_of(batch: Any, losses: int) -> int:
-    """Count the examples of a batch that gives so many losses: an array is as long, or else the first is.
+    """Count the examples of a batch of so many losses: an array or list is as long, or else the first is.
 
     >>> import numpy as np
     >>> rows_of([np.zeros((4, 9))], 4), rows_of([np.zeros((4, 9))], 36)
     (4, 4)
     """
     lengths = [int(a.shape[0]) for a in arrays(batch) if len(a.shape)]
-    return losses if losses in lengths or not lengths else lengths[0]
+    lists: list[int] = []
+    mapped(batch, lambda a: a, lambda parts: lists.append(len(parts)) if type(parts) is list else None)
+    return losses if losses in [*lengths, *lists] or not lengths else lengths[0]
 
 
 def size_in_bytes(batch: Any) -> int:

@@ -6,7 +6,11 @@ idle one. So operations, their arithmetic, and the bytes they touch are counted,
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from spinfunnel.systems.network_loss.modules import plain_form
 
 if TYPE_CHECKING:
     from spinfunnel.systems.network_loss import NetworkLoss
@@ -16,30 +20,55 @@ if TYPE_CHECKING:
 OPERATION, ARITHMETIC, BYTE = 1.5e-5, 3.5e-11, 2e-10
 
 
-def seconds_of_gradient(system: NetworkLoss) -> float:
-    """Price one gradient over all examples by what its first batch takes; the same on every machine."""
+@dataclass
+class Work:
+    """What was done: operations that are no views, their arithmetic, and the bytes of what they gave."""
+
+    operations: int = 0
+    flops: int = 0
+    bytes: int = 0
+
+
+def counted(run: Callable[[], Any]) -> Work:
+    """Count what torch does while something runs.
+
+    >>> import torch
+    >>> counted(lambda: torch.ones(2, 3) @ torch.ones(3, 5))
+    Work(operations=3, flops=60, bytes=124)
+    """
     import torch
     from torch.utils._python_dispatch import TorchDispatchMode
-    from torch.utils.flop_counter import FlopCounterMode
+    from torch.utils.flop_counter import flop_registry
 
-    counted = {"operations": 0, "bytes": 0}
+    work = Work()
 
     class Count(TorchDispatchMode):  # type: ignore[no-untyped-call]
         def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
             out = func(*args, **(kwargs or {}))
             if not func.is_view:
-                counted["operations"] += 1
+                work.operations += 1
                 for one in out if isinstance(out, tuple | list) else (out,):
-                    counted["bytes"] += one.nbytes if isinstance(one, torch.Tensor) else 0
+                    work.bytes += one.nbytes if isinstance(one, torch.Tensor) else 0
+            if (flops := flop_registry.get(func.overloadpacket)) is not None:
+                work.flops += flops(*args, **(kwargs or {}), out_val=out)
             return out
 
-    share = system.examples / system.counts[0]
+    with plain_form(), Count():  # type: ignore[no-untyped-call]
+        run()
+    return work
+
+
+def seconds_of_gradient(system: NetworkLoss) -> float:
+    """Price one gradient over all examples by what its first batch takes; the same on every machine."""
+    import torch
+
     theta = system._tensor(system.native).requires_grad_(True)
-    flops = FlopCounterMode(display=False)
-    with system._math(), flops, Count():  # type: ignore[no-untyped-call]
+
+    def gradient() -> None:
         loss = system._mean(system._parameters(theta), next(iter(system.batches)))
         torch.autograd.grad(loss, theta)
-    one = (
-        OPERATION * counted["operations"] + ARITHMETIC * flops.get_total_flops() / 2 + BYTE * counted["bytes"]
-    )
-    return one * share
+
+    with torch.enable_grad():
+        work = counted(gradient)
+    one = OPERATION * work.operations + ARITHMETIC * work.flops / 2 + BYTE * work.bytes
+    return one * system.examples / system.counts[0]

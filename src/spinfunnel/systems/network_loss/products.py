@@ -18,6 +18,8 @@ import numpy as np
 
 from spinfunnel.core import Array, BadInput
 from spinfunnel.systems.network_loss.batches import arrays
+from spinfunnel.systems.network_loss.cost import counted
+from spinfunnel.systems.network_loss.modules import plain_form
 
 if TYPE_CHECKING:
     from spinfunnel.systems.network_loss import NetworkLoss
@@ -66,7 +68,9 @@ class Products:
 
     def _prepared(self, batch: Any) -> Callable[[Any], Any]:
         """Differentiate once, and give the function that multiplies a vector with this batch's part."""
-        with self.system._math():
+        import torch
+
+        with plain_form(), torch.enable_grad():
             return {"hessian": self._hessian, "ggn": self._ggn, "fisher": self._fisher}[self.kind](batch)
 
     def _hessian(self, batch: Any) -> Callable[[Any], Any]:
@@ -118,6 +122,11 @@ class Products:
         hook = self.system.module.register_forward_hook(cut)
         try:
             loss = self.system._mean(self._parameters(), batch)
+        except RuntimeError as error:  # as where a loss differentiates outputs by inputs
+            said = " ".join(str(error).split())
+            raise BadInput(
+                f"the losses use more of the model than its outputs, and Gauss-Newton does not: {said:.200}"
+            ) from error
         finally:
             hook.remove()
         if calls != 1:
@@ -159,12 +168,14 @@ class Products:
             alive.add(saved)
             return saved
 
-        with torch.autograd.graph.saved_tensors_hooks(pack, lambda saved: saved.tensor):
-            try:
+        try:
+            with torch.autograd.graph.saved_tensors_hooks(pack, lambda saved: saved.tensor):
                 kept = self._prepared(batch)
-            except BadInput:
-                return 0
-            pieces = {s.data_ptr(): s.nbytes() for s in (one.tensor.untyped_storage() for one in alive)}
+                pieces = {s.data_ptr(): s.nbytes() for s in (one.tensor.untyped_storage() for one in alive)}
+        except BadInput:
+            return 0
+        except RuntimeError:  # losses of torch.func allow no hooks: at most, all that is computed is kept
+            return int(counted(lambda: self._prepared(batch)).bytes + self.theta.nbytes)
         del kept
         module = self.system.module
         known = [self.theta, *module.parameters(), *module.buffers(), *arrays(batch)]
