@@ -15,24 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import confusion
+import measured
+from tables import table
 
 DOCS = Path(__file__).parent
 ROOT = DOCS.parent
 SOURCE = ROOT / "src" / "spinfunnel"
-
-
-# Markdown.
-
-
-def table(heads: list[str], rows: list[list[str]]) -> str:
-    """Write a markdown table; vertical bars, which end a cell, become slashes, and < is no tag."""
-
-    def cell(text: str) -> str:
-        parts = str(text).replace("|", "/").replace("\n", " ").split("`")
-        return "`".join(part if i % 2 else part.replace("<", "&lt;") for i, part in enumerate(parts))
-
-    lines = [heads, [":--" for _ in heads], *rows]
-    return "".join("| " + " | ".join(map(cell, line)) + " |\n" for line in lines)
 
 
 def prose(docstring: str | None) -> str:
@@ -85,114 +73,6 @@ def commands() -> str:
         text += f"```text\nspinfunnel {name} [OPTIONS]{' ' * bool(usage)}{usage}\n```\n\n"
         text += table(["option", "default", "meaning"], rows) + "\n"
     return text.rstrip() + "\n"
-
-
-# Calibration.
-
-
-@cache
-def recorded() -> dict[str, Any]:
-    """The calibration that ships with the package; empty when none was recorded."""
-    path = SOURCE / "data" / "calibration.json"
-    found: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
-    return found
-
-
-def short(value: float | None, digits: int = 3) -> str:
-    """Write a number, or nothing where there is none."""
-    from spinfunnel.core import significant
-
-    return "" if value is None else significant(value, digits)
-
-
-def calibration_rows(rows: list[dict[str, Any]]) -> str:
-    """All rows of a calibration, as `spinfunnel calibrate` prints them."""
-    cells = []
-    for row in rows:
-        error = f" ± {short(row['error'], 2)}" if row["error"] is not None else ""
-        limit = row["limit"] if row["limit"] is not None else row["tolerance"]
-        sigma = f"{row['sigma']:+.1f} σ" if row["sigma"] is not None else ""
-        ok = "ok" if row["ok"] else "**failed**"
-        measured = f"{short(row['value'])}{error}"
-        cells.append([row["system"], row["quantity"], short(row["exact"]), measured, sigma, short(limit), ok])
-    return table(["system", "quantity", "known", "measured", "deviation", "limit", ""], cells)
-
-
-def maths_calibration() -> str:
-    """The rows of the maths modules."""
-    from spinfunnel.instruments import NAMES
-
-    text = ""
-    others = [row for row in recorded().get("rows", []) if row["of"] not in NAMES]
-    for of in dict.fromkeys(row["of"] for row in others):
-        text += f"## {of}\n\n{calibration_rows([row for row in others if row['of'] == of])}\n"
-    return text.rstrip() + "\n" if text else "Not recorded yet.\n"
-
-
-def calibration_table() -> str:
-    """The rates of the instruments, pooled over the systems that share a quantity and a limit."""
-    from spinfunnel.instruments import NAMES
-
-    document = recorded()
-    if not document:
-        return "Not recorded yet: `make calibrate` does it.\n"
-    rows = document["rows"]
-    groups: dict[tuple[str, str, str, float], list[tuple[int, int]]] = {}
-    systems: dict[tuple[str, str, str, float], list[str]] = {}
-    for row in rows:
-        found = re.fullmatch(r"(.*) \((\d+) of (\d+), ([≤≥])\)", row["quantity"])
-        if found and row["of"] in NAMES:
-            key = (row["of"], found[1], found[4], row["limit"])
-            groups.setdefault(key, []).append((int(found[2]), int(found[3])))
-            systems.setdefault(key, []).append(row["system"])
-    lines = []
-    for key, counts in groups.items():
-        of, quantity, sign, limit = key
-        on = list(dict.fromkeys(systems[key]))
-        on_all = on[0] + (f", and {len(on) - 1} more" if len(on) > 1 else "")
-        k, n = sum(c[0] for c in counts), sum(c[1] for c in counts)
-        worst = (max if sign == "≤" else min)(counts, key=lambda c: c[0] / c[1])
-        one = f"{worst[0]} of {worst[1]}" if len(counts) > 1 else ""
-        lines.append(
-            [
-                f"`{of}`",
-                on_all,
-                quantity,
-                f"{k} of {n} ({100 * k / n:.1f} %)",
-                one,
-                f"{sign} {100 * limit:.3g} %",
-            ]
-        )
-    heads = ["instrument", "on", "how often", "in all", "the worst of them", "limit for each"]
-    made, exact = document["versions"], sum(row["kind"] == "exact" for row in rows)
-    said = (
-        f"{len(rows)} rows with those of the maths beneath ({exact} of them exact), "
-        f"{sum(not row['ok'] for row in rows)} failed. The deviations in σ look normal as a set: "
-        f"chi-squared p = {document['chi2_p']:.2f}, Kolmogorov-Smirnov p = {document['ks_p']:.2f}. "
-        f"Effort {document['effort']}, seed {document['seed']}, spinfunnel {made['spinfunnel']}, "
-        f"numpy {made['numpy']}.\n"
-    )
-    return f"{table(heads, lines)}\n{said}"
-
-
-def benchmark_table() -> str:
-    """Every row of `make bench`; a rival called limit is a bound on our own cost."""
-    path = ROOT / "benchmarks" / "results.json"
-    if not path.is_file():
-        return "Not recorded yet: `make bench` does it.\n"
-    document = json.loads(path.read_text())
-    rows = document["rows"] if isinstance(document, dict) else document
-    cells = [
-        [
-            row["bench"], row["work"], short(row["ours"]), row["rival_name"], short(row["rival"]),
-            f"{row['ratio']:.2f}", "" if row["target"] is None else f"{row['target']:.2f}",
-            "ok" if row["ok"] else "**missed**",
-        ]
-        for row in rows
-    ]  # fmt: skip
-    heads = ["bench", "work", "ours", "against", "theirs", "ratio", "at least", ""]
-    machines = ", ".join(dict.fromkeys(str(row["machine"]) for row in rows))
-    return f"{table(heads, cells)}\nMachine: {machines}. Ratio = theirs / ours, so more is better for us.\n"
 
 
 # Reference: the report's JSON and the public names.
@@ -495,7 +375,7 @@ def label(name: str) -> re.Pattern[str]:
 def system_checks(name: str) -> str:
     """The calibration rows that concern a system, by what exports them."""
     groups: dict[str, list[dict[str, Any]]] = {}
-    for row in recorded().get("rows", []):
+    for row in measured.recorded().get("rows", []):
         if label(name).match(row["system"]):
             groups.setdefault(row["of"], []).append(row)
     if not groups:
@@ -576,11 +456,14 @@ def system_blocks() -> dict[str, Callable[[], str]]:
 
 
 BLOCKS: dict[str, Callable[[], str]] = {
-    "benchmarks": benchmark_table,
-    "calibration": calibration_table,
-    "calibration of the maths": maths_calibration,
+    "benchmarks": measured.benchmark_table,
+    "benchmarks in short": measured.benchmark_summary,
+    "calibration": measured.calibration_table,
+    "calibration in short": measured.calibration_summary,
+    "calibration of the maths": measured.maths_calibration,
     "command line": commands,
     "confusion": lambda: confusion.matrix(table),
+    "confusion in short": lambda: confusion.classes(table),
     "confusion, published": lambda: confusion.published(table),
     "demo networks": demo_table,
     "dynamics": dynamics_table,

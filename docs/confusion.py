@@ -50,6 +50,20 @@ def matrix(table: Any) -> str:
     )
 
 
+def classes(table: Any) -> str:
+    """Write the same with all families of a class together."""
+    found = recorded()
+    if not found:
+        return MISSING
+    lines = []
+    for truth in WORDS:
+        families = [family["name"] for family in found["families"] if family["truth"] == truth]
+        counts = Counter(word for name in families for word in said(found, name))
+        listed = [f"**{counts[w]}**" if w == truth else str(counts[w] or "") for w in WORDS]
+        lines += [[truth, ", ".join(families), *listed]] if families else []
+    return table(["known to be", "systems", *WORDS], lines)
+
+
 def before(found: dict[str, Any]) -> str:
     """Say how a first held-out set went, after which a threshold was changed."""
     first = json.loads(FIRST.read_text())

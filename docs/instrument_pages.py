@@ -8,9 +8,10 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from blocks import DOCS, calibration_rows, recorded, short, table
+from measured import calibration_rows, recorded
+from tables import table
 
-FOLDER = DOCS / "instruments"
+FOLDER = Path(__file__).parent / "instruments"
 #: The instruments of a model and its data, in the order in which their pages are read.
 OF_A_TASK = ("curvature", "slices", "sharpness", "paths", "criticality", "evidence", "trajectory")
 #: What every page has: its generated parts, and its sections.
@@ -33,9 +34,10 @@ def page_of(name: str) -> Path:
     return FOLDER / f"{name}.md"
 
 
-def title(name: str) -> str:
-    """What the page of an instrument is headed: the question that it answers."""
-    return page_of(name).read_text(encoding="utf-8").partition("\n")[0].lstrip("# ")
+def question(name: str) -> str:
+    """The question that an instrument answers: what its page is headed, behind its name."""
+    question = page_of(name).read_text(encoding="utf-8").partition("\n")[0].partition(": ")[2]
+    return f"{question[0].upper()}{question[1:]}"
 
 
 # The parts of a page.
@@ -136,23 +138,20 @@ def costs(name: str) -> str:
     from spinfunnel.core import EFFORTS
 
     one, size = _instrument(name), sizes(name)
-    fields = list(size("quick"))
-    if name == "trajectory":
-        heads = [f"{count} snapshots of {weights:,} weights" for count, weights in HISTORIES]
-        histories = [SimpleNamespace(steps=range(count), size=weights) for count, weights in HISTORIES]
-        subjects = [SimpleNamespace(history=history) for history in histories]
-    else:
-        heads = [f"{short(seconds, 1)} s a gradient" for seconds in GRADIENTS]
-        subjects = [_task(seconds, name == "paths") for seconds in GRADIENTS]
     rows = [
-        [
-            effort,
-            *(str(size(effort)[key]) for key in fields),
-            *(_about(one.cost(s, effort)) for s in subjects),
-        ]
-        for effort in EFFORTS
+        [key.replace("_", " "), *(str(size(effort)[key]) for effort in EFFORTS)] for key in size(EFFORTS[0])
     ]
-    return table(["effort", *(key.replace("_", " ") for key in fields), *heads], rows)
+    if name == "trajectory":
+        timed = {
+            f"{count} snapshots of {weights:,} weights": SimpleNamespace(
+                history=SimpleNamespace(steps=range(count), size=weights)
+            )
+            for count, weights in HISTORIES
+        }
+    else:
+        timed = {f"{each:g} s a gradient": _task(each, name == "paths") for each in GRADIENTS}
+    rows += [[f"time, {key}", *(_about(one.cost(it, e)) for e in EFFORTS)] for key, it in timed.items()]
+    return table(["", *EFFORTS], rows)
 
 
 def _about(seconds: float) -> str:
@@ -164,7 +163,7 @@ def _about(seconds: float) -> str:
 
 def questions() -> str:
     """The instruments of a task: the question of each, with a link to its page, and what it needs."""
-    rows = [[f"[`{name}`](instruments/{name}.md)", title(name), needs(name)] for name in OF_A_TASK]
+    rows = [[f"[`{name}`](instruments/{name}.md)", question(name), needs(name)] for name in OF_A_TASK]
     return table(["instrument", "what it answers", ""], rows)
 
 

@@ -27,7 +27,7 @@ IMAGES = ROOT / "docs" / "images"
 DEMO = ROOT / "src" / "spinfunnel" / "data" / "demo" / "half-frozen.safetensors"
 WIDTH, MARGIN = 1200, 20
 #: Figures alone: on a page so wide, with so many pixels for each of its own, in so many colours.
-NARROW, SHARP, COLOURS = 980, 1.5, 96
+NARROW, SHARP, COLOURS = 980, 1.4, 256
 #: Nothing lies over them, and there is a margin around them. After so many milliseconds they are drawn.
 ALONE, READY = "nav { display: none } .wide { padding: 12px }", 5000
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import ast
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import FunctionType
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 import spinfunnel as sf
 
@@ -25,6 +28,7 @@ import instrument_pages  # noqa: E402
 from spinfunnel.core import OUTCOMES  # noqa: E402
 from spinfunnel.instruments import NAMES, instrument  # noqa: E402
 from spinfunnel.systems import MAKERS, facts  # noqa: E402
+from spinfunnel.task_file import load  # noqa: E402
 
 FENCE = re.compile(
     r'^```(?P<language>\w*)(?: title="(?P<title>[^"]*)")?\n(?P<code>.*?)^```', re.DOTALL | re.MULTILINE
@@ -92,6 +96,25 @@ def test_commands_run(page: str, command: str, output: str, here: Path) -> None:
     printed = generate.command_output(command, here)
     assert printed
     assert not output or generate.alike(output, printed)
+
+
+@pytest.mark.slow
+def test_shell_examples_of_readme_run(here: Path) -> None:
+    """All of them in one folder, one after the other; the files they take as given are made when needed."""
+    code = "".join(blocks(ROOT / "README.md", "bash"))
+    lines = [shlex.split(line, comments=True) for line in code.splitlines() if line.startswith("spinfunnel ")]
+    assert len(lines) > 5
+    (here / "task.py").unlink()
+    (here / "couplings.txt").write_text("4 5\n1 2 1\n2 3 1\n3 4 1\n4 1 -1\n1 3 1\n")
+    for _, *words in lines:
+        if "other.safetensors" in words:
+            second = load("task.py:train", FunctionType)(1).state_dict()
+            save_file({name: value.numpy() for name, value in second.items()}, here / "other.safetensors")
+        done = subprocess.run(
+            [sys.executable, "-c", "from spinfunnel.cli import main; main()", *words], cwd=here,
+            env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, f"{words}: {done.stdout}{done.stderr}"
 
 
 def test_the_instrument_of_contributing_works(tmp_path: Path) -> None:
