@@ -64,6 +64,7 @@ def test_the_verdict_says_how_many_and_what_the_null_did(found):
     assert f"{numbers['stationary points']} of {numbers['searches']} searches ended" in said.sentence
     assert "from permuted weights (null)" in said.sentence
     assert said.sentence.endswith("examples).")
+    assert len(said.sentence) <= 280, "three lines in a terminal"
     if not found.doubts:
         assert said.outcome == "info"
     assert judge(replace(found, doubts=("few",))).outcome == "unsure"

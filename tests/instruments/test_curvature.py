@@ -62,6 +62,7 @@ def test_two_weights_are_where_they_are(w, label):
     said = judge(found)
     assert (said.outcome, said.label) == ("info", label)
     assert said.sentence.lower().startswith(label)
+    assert len(said.sentence) <= 280, "three lines in a terminal"
     assert found.doubts == ()
 
 

@@ -33,6 +33,7 @@ def test_what_a_teacher_said_is_worth_its_weights(learned):
     said = judge(learned)
     assert (said.outcome, said.label) == ("good", "explains more than it costs")
     assert "300 examples" in said.sentence
+    assert len(said.sentence) <= 280, "three lines in a terminal"
     numbers = {name: number.value for name, number in learned.numbers.items()}
     assert numbers["bits with all weights zero"] == pytest.approx(np.log2(5), rel=1e-6)
     parts = numbers["bits of the losses"] + numbers["bits of the weights"]

@@ -118,6 +118,7 @@ def test_the_verdict_goes_by_the_easiest_way(pair, barriers, label):
     rest = {"aligned_by_activations": 0.5, "elastic_band": 0.4, "shuffled_copy": 1.0}
     said = judge(numbered(pair, **{**rest, **barriers}))
     assert (said.outcome, said.label) == ("info", label)
+    assert len(said.sentence) <= 280, "three lines in a terminal"
 
 
 def test_a_barrier_that_no_bent_way_was_tried_against_is_not_called_two_valleys(pair):

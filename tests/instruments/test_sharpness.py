@@ -107,6 +107,7 @@ def test_a_network_has_a_sharpness_and_a_verdict(subject):
     assert verdict.outcome == "info"
     assert "no reliable link" in verdict.advice
     assert "literature" in verdict.advice
+    assert len(verdict.sentence) <= 280, "three lines in a terminal"
 
 
 @needs_torch

@@ -109,6 +109,7 @@ def test_a_network_has_a_basin_and_a_verdict(subject):
     verdict = judge(finding)
     assert (verdict.outcome, verdict.label) == ("info", "basin")
     assert "random directions" in verdict.sentence
+    assert len(verdict.sentence) <= 280, "three lines in a terminal"
     panels = {one.panel for one in finding.series}
     assert panels == {
         "Along random directions", "Along the sharpest direction", "Plane of two random directions",

@@ -123,6 +123,7 @@ def test_every_motion_has_its_word(tmp_path, positions, outcome, label):
     found = looked_at(recorded(tmp_path, positions.astype(np.float32)))
     said = judge(found)
     assert (said.outcome, said.label) == (outcome, label), said
+    assert len(said.sentence) <= 280, "three lines in a terminal"
     if len(positions) < FEWEST:
         assert f"{FEWEST} are needed" in said.sentence
 

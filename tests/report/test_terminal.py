@@ -73,6 +73,25 @@ def test_account_doubts_failures_and_what_was_not_run(report):
     assert "▇" in shown
 
 
+def test_what_several_instruments_doubt_is_said_once_and_hangs(report):
+    findings = {
+        name: replace(one, doubts=("it was seen on few examples",)) for name, one in report.findings.items()
+    }
+    lines = text(replace(report, findings=findings), 44).splitlines()
+    (at,) = [i for i, line in enumerate(lines) if line.startswith("doubt: ")]
+    said = " ".join(line.strip() for line in lines[at : at + 3])
+    assert f"doubt: {', '.join(findings)}: it was seen on few examples" in said
+    assert lines[at + 1].startswith(" " * len("doubt: "))
+
+
+def test_many_verdicts_are_counted_first(report):
+    many = {str(i): Verdict("bad" if i < 2 else "good", "", "So.") for i in range(5)}
+    findings = {name: Finding(name, "learned") for name in many}
+    lines = text(replace(report, findings=findings, verdicts=many)).splitlines()
+    assert "✖ 2 bad · ● 3 good" in lines
+    assert not any("bad ·" in line or "good ·" in line for line in str(report).splitlines())
+
+
 def test_a_terminal_without_unicode(report):
     raw = io.BytesIO()
     out = io.TextIOWrapper(raw, encoding="ascii", errors="strict")

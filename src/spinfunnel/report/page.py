@@ -29,7 +29,7 @@ from spinfunnel.report.panels import (
     whole_numbers,
 )
 from spinfunnel.report.schema import finite, rounded
-from spinfunnel.report.words import MARKS, cell, facts, percent, short, title, together, visible
+from spinfunnel.report.words import MARKS, cell, facts, percent, short, title, together, told, visible
 
 if TYPE_CHECKING:
     from spinfunnel.report import Report
@@ -165,6 +165,7 @@ def _context(report: Report) -> dict[str, Any]:
                     "finding": found,
                     "verdict": report.verdicts.get(name),
                     **_numbers(found),
+                    "doubts": [one for one in found.doubts if not told(one, report.verdicts.get(name))],
                     "others": [other for other in found.tables if other != "layers"],
                 }
                 for name, found in report.findings.items()

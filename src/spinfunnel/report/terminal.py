@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import io
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from rich.cells import cell_len
 from rich.console import Console, Group, RenderableType
-from rich.padding import Padding
 from rich.table import Table as Grid
 from rich.text import Text
 
-from spinfunnel.core import QUESTIONS, Finding, Table, Verdict
+from spinfunnel.core import OUTCOMES, QUESTIONS, Finding, Table
 from spinfunnel.report.layers import (
     columns,
     in_short,
@@ -23,7 +22,18 @@ from spinfunnel.report.layers import (
     sparks,
     worst,
 )
-from spinfunnel.report.words import MARKS, ending, facts, middle, percent, short, title, together, visible
+from spinfunnel.report.words import (
+    MARKS,
+    ending,
+    facts,
+    middle,
+    percent,
+    short,
+    title,
+    together,
+    told,
+    visible,
+)
 
 if TYPE_CHECKING:
     from spinfunnel.report import Report
@@ -32,6 +42,8 @@ if TYPE_CHECKING:
 STYLES = {"bad": "bold red", "warning": "yellow", "unsure": "magenta", "info": "cyan", "good": "green"}
 BARS = " ▁▂▃▄▅▆▇█"
 ROWS = 12
+#: More verdicts than these are counted first.
+FEW = 3
 #: Tables of a system that are shown; the rest are named.
 TABLES = 2
 
@@ -86,6 +98,11 @@ def _head(report: Report) -> Text:
     head.append(f"\n{' · '.join(facts(subject))}", style="dim not bold")
     for note in subject.get("notes", ()):
         head.append(f"\n{visible(note)}", style="dim not bold")
+    if len(report.verdicts) > FEW:
+        count = Counter(verdict.outcome for verdict in report.verdicts.values())
+        for i, outcome in enumerate(outcome for outcome in OUTCOMES if count[outcome]):
+            head.append(" · " if i else "\n", "dim not bold")
+            head.append(f"{MARKS[outcome]} {count[outcome]} {outcome}", STYLES[outcome])
     if report.interrupted:
         head.append("\nInterrupted: what follows is incomplete.", style="yellow")
     return head
@@ -220,17 +237,17 @@ def _account(report: Report) -> list[RenderableType]:
 
 
 def _doubts(report: Report) -> list[RenderableType]:
-    """Say what was not said beside the verdicts."""
+    """Say what was not said beside the verdicts, and once what several instruments doubt."""
+    names: dict[str, list[str]] = {}
+    for name, found in report.findings.items():
+        verdict = report.verdicts.get(name)
+        for doubt in found.doubts:
+            if not told(doubt, verdict) and (verdict is None or doubt not in verdict.evidence):
+                names.setdefault(doubt, []).append(name)
     return [
-        _hanging("doubt", f"{visible(name)}: {visible(doubt)}", "magenta")
-        for name, found in report.findings.items()
-        for doubt in found.doubts
-        if not _told(doubt, report.verdicts.get(name))
+        _hanging("doubt", visible(f"{', '.join(found)}: {doubt}"), "magenta")
+        for doubt, found in names.items()
     ]
-
-
-def _told(doubt: str, verdict: Verdict | None) -> bool:
-    return verdict is not None and (doubt in verdict.evidence or doubt[1:] in verdict.sentence)
 
 
 def _failed(report: Report) -> list[RenderableType]:
@@ -257,5 +274,9 @@ def _not_run(report: Report) -> list[RenderableType]:
     ]
 
 
-def _hanging(word: str, said: str, style: str) -> Any:
-    return Padding(Text(f"{word}: {said}", style=style), (0, 0, 0, 0))
+def _hanging(word: str, said: str, style: str) -> RenderableType:
+    grid = Grid.grid(padding=(0, 1))
+    grid.add_column(no_wrap=True)
+    grid.add_column(ratio=1)
+    grid.add_row(Text(f"{word}:", style), Text(said, style))
+    return grid

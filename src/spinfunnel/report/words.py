@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from rich.cells import cell_len, set_cell_size
 
-from spinfunnel.core import significant
+from spinfunnel.core import Verdict, significant
 
 #: What each outcome looks like where there is no colour.
 MARKS = {"bad": "✖", "warning": "▲", "unsure": "?", "info": "◆", "good": "●", "": "·"}
@@ -122,6 +122,15 @@ def together(failed: Sequence[dict[str, str]]) -> list[dict[str, str]]:
         {"instrument": ", ".join(found), "where": where, "error": error}
         for (where, error), found in names.items()
     ]
+
+
+def told(doubt: str, verdict: Verdict | None) -> bool:
+    """Tell whether a verdict's sentence already says what is doubted.
+
+    >>> told("too few points", Verdict("unsure", "cannot tell", "Too few points."))
+    True
+    """
+    return verdict is not None and doubt[1:] in verdict.sentence
 
 
 def scalar(value: Any) -> Any:

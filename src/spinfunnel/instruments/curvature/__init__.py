@@ -162,9 +162,9 @@ def judge(finding: Finding) -> Verdict:
         f"{significant(numbers['largest eigenvalue, untrained'].value, 3)}), {table['share_there'][0]:.0%} "
         f"of it in {table['mostly_in'][0]}"
     )
-    apart = numbers["eigenvalues that stand apart"]
     if numbers["of so many looked at"].value:
-        said.append(f"{apart} eigenvalue{'s stand' if apart.value != 1 else ' stands'} apart from the rest")
+        apart = int(numbers["eigenvalues that stand apart"].value)
+        said.append(f"{apart or 'no'} eigenvalue{'s stand' if apart > 1 else ' stands'} apart from the rest")
     flat, band = numbers["share of flat directions"].value, significant(numbers["zero band"].value, 2)
     said.append(f"{flat:.1%} are flat, within ± {band}")
     return Verdict(outcome, label, "; ".join(said) + ".", advice, finding.doubts[:1])

@@ -37,9 +37,7 @@ from spinfunnel.subject import Subject
 #: What to do where there is one network only.
 SECOND = "For the way to a second network: `spinfunnel compare task.py OTHER`."
 
-FROM_THE_FIRST = (
-    "The straight line from the weights that training began with, at 0, to the trained ones, at 1."
-)
+FROM_THE_FIRST = "0 are the weights that training began with, 1 the trained ones."
 ALONG_THE_WAYS = (
     "Grey: from the network to a copy of itself with its units in other places, one network twice. A barrier "
     "as high as that one says nothing about two solutions."
@@ -56,12 +54,7 @@ def measure(
 ) -> Finding:
     """Follow the ways there are between networks, and say how high each climbs."""
     found = Comparison(subject, seed, budget)
-    numbers = {
-        "units that may change places": Number(_units(found), kind="count"),
-        "examples": Number(found.system.examples, kind="count"),
-    }
-    if found.other:
-        numbers["examples that ways were bent on"] = Number(found.bent_on, kind="count")
+    numbers: dict[str, Number] = {}
     rows: list[Row] = []
     for name, one in found.training.items():
         held = found.held_out.get(name)
@@ -90,6 +83,10 @@ def measure(
                 "gradients": one.way.gradients,
             }
         )
+    numbers["units that may change places"] = Number(_units(found), kind="count")
+    numbers["examples"] = Number(found.system.examples, kind="count")
+    if found.other:
+        numbers["examples that ways were bent on"] = Number(found.bent_on, kind="count")
     return Finding(
         "paths",
         "landscape",
@@ -159,16 +156,15 @@ def judge(finding: Finding) -> Verdict:
         outcome, label = "info", "separate valleys"
     else:
         outcome, label = "unsure", "barrier on the line"
-    said = [f"between the two networks the loss climbs by {barriers[LINE]} on the straight line"]
+    said = [f"the loss climbs by {barriers[LINE]} on the straight line"]
     if lines:
         name = min(lines, key=lambda one: lines[one].value)
         said.append(f"by {lines[name]} with the units {name}")
     if bent:
         name = min(bent, key=lambda one: bent[one].value)
         held = numbers.get(f"barrier, {name}, held out")
-        said.append(
-            f"by {bent[name]} on the lowest way found, {name}" + (f" (held out: {held})" if held else "")
-        )
+        told = f"{name}; held out: {held}" if held else name
+        said.append(f"by {bent[name]} on the lowest way found ({told})")
     if copy is not None:
         said.append(f"and by {copy} to a copy of the first with its units in other places")
     advice = ""

@@ -10,7 +10,7 @@ import numpy as np
 from spinfunnel.core import Axis, Series
 from spinfunnel.instruments.paths.measuring import Profile
 
-ALONG = Axis("along the way, from the first network to the other")
+ALONG = Axis("along the way, from one end to the other")
 #: Losses that differ by more than this factor, and are positive, are drawn on a logarithmic axis.
 FACTOR = 10
 

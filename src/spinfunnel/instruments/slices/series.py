@@ -86,16 +86,18 @@ def surface(seen: Plane | None, path: Path | None, loss: float, weights: float) 
         axes = (Axis("first direction, |w|"), Axis("second, |w|"), Axis("loss"))
         panel = "Plane of two random directions"
     else:
-        unit, (one, two) = 1 / weights, path.kept
-        axes = (Axis(f"first ({one:.0%}), |w|"), Axis(f"second ({two:.0%}), |w|"), Axis("loss"))
+        unit = 1 / weights
+        axes = (Axis("first direction, |w|"), Axis("second, |w|"), Axis("loss"))
         panel = "Plane of the training path"
     shared: Any = {"axes": axes, "panel": panel}
     here, caption = np.zeros(1), "Two of very many directions: what rises here may fall along another."
     drawn = [Series(here, here, z=np.array([loss]), kind="scatter3d", label="the weights", **shared)]
     if path is not None:
+        held, first = f"{path.kept.sum():.0%}", f"{path.kept[0]:.0%}"
         caption = (
-            f"This plane holds {path.kept.sum():.0%} of the way that training went; of a random walk’s it "
-            f"would hold {WALK:.0%}. The path is drawn at its own losses, not at those of the plane beneath."
+            f"This plane holds {held} of the way that training went ({first} along the first direction); of "
+            f"a random walk’s it would hold {WALK:.0%}. The path is drawn at its own losses, not at those of "
+            "the plane beneath."
         )
         x, y = path.places.T * unit
         drawn.append(Series(x, y, z=path.loss, label="training", **shared))

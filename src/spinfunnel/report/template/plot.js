@@ -175,7 +175,7 @@ function layout(panel, width) {
   const font = { family: getComputedStyle(document.body).fontFamily, size: 12, color: colour("ink") };
   const [x, y, z] = panel.solid ? [0, 1, 2].map((which) => space(panel.axes[which])) : panel.axes.map(axis);
   return {
-    ...(panel.solid ? { scene: { xaxis: x, yaxis: y, zaxis: z, aspectmode: "manual", aspectratio: { x: 1, y: 1, z: 0.85 }, camera: camera(width < 420 ? 1.25 : 1), dragmode: "turntable" } } : { xaxis: x, yaxis: y }),
+    ...(panel.solid ? { scene: { xaxis: x, yaxis: y, zaxis: z, aspectmode: "manual", aspectratio: { x: 1, y: 1, z: 0.85 }, camera: camera(width < 480 ? 1.25 : 1), dragmode: "turntable" } } : { xaxis: x, yaxis: y }),
     uirevision: "kept", // a change of colours leaves the view as it was turned
     shapes: [
       ...of("vline").flatMap((series) => series.x.map((at) => ({ type: "line", x0: at, x1: at, y0: 0, y1: 1, yref: "paper", layer: "above",
