@@ -54,6 +54,15 @@ def test_residuals_bound_the_error_where_products_run_out(matrix):
         assert np.abs(values - value).min() <= residual
 
 
+def test_vectors_are_whole_where_the_basis_fills_the_space_before_all_have_converged():
+    matrix = np.diag(np.sort(np.random.default_rng(18).exponential(size=12) ** 3))
+    found = top_eigenpairs(matrix, 4, bottom=2, tolerance=1e-2, products=250, seed=18)
+    assert not found.converged.all()
+    assert found.vectors.shape == (6, 12)
+    left = matrix @ found.vectors.T - found.vectors.T * found.values
+    assert (np.linalg.norm(left, axis=0) <= found.residuals).all()
+
+
 def test_every_copy_of_an_eigenvalue_is_found():
     values = np.append(np.repeat([5.0, 3.0], 4), np.linspace(0, 1, 92))
     found = top_eigenpairs(np.diag(values), 8, tolerance=1e-6)

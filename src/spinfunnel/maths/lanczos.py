@@ -334,9 +334,10 @@ def top_eigenpairs(
         if settled is not None and _same(found, settled):
             return replace(settled, products=made)
         done = bool(found.converged.all())
-        if done or made >= products:
+        last = made >= products or krylov.size == n
+        if done or last:
             found = replace(found, vectors=krylov.combine(found.vectors))
-        if made >= products or krylov.size == n:
+        if last:
             return found
         settled = found if done else None
         if done:
