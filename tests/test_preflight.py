@@ -108,7 +108,8 @@ REFUSED = {
         r"of shape \(32, 32\).*every pair of examples",
     ),
     "pixels": ({"losses": lambda m, b: m(b[0]) ** 2}, r"of shape \(32, 2\).*take the mean over"),
-    "a tuple for a list": ({"train": data(1)[0]}, r"put them in a list, \[\(x, y\)\]"),
+    "a tuple for a list": ({"train": data(1)[0]}, r"train is a tuple of arrays, .* put it in a list"),
+    "an array for a list": ({"train": data(1)[0][0]}, r"train is one array, .* put it in a list"),
     "examples for batches": (
         {"train": list(zip(*data(1)[0], strict=True))},
         "is a tuple of .* one example. train must hold batches",
@@ -287,3 +288,31 @@ def test_half_precision_and_saturated_losses_are_no_reason_to_refuse(model):
     sure[-1].bias.data *= 40
     easy = [(x[(x[:, 0] + x[:, 1]).abs() > 1], y[(x[:, 0] + x[:, 1]).abs() > 1]) for x, y in data(8, 64)]
     check(sure, losses, errors, easy)
+
+
+def test_batches_that_cannot_be_cut_are_doubted_not_refused(model):
+    """Words of all texts in a row, and where each text begins."""
+
+    def texts(model, batch):
+        words, begins, y = batch
+        text = torch.bucketize(torch.arange(len(words)), begins, right=True).sub(1).clamp(0)
+        summed = torch.zeros(len(begins), 6).index_add(0, text, words)
+        return nn.functional.cross_entropy(model(summed), y, reduction="none")
+
+    rng = torch.Generator().manual_seed(0)
+    batches = [(torch.randn(90, 6, generator=rng), torch.arange(0, 90, 3), torch.arange(30) % 2)] * 3
+    said = [doubt for doubt in check(model, texts, None, batches) if "influence" in doubt]
+    assert len(said) == 1
+    assert (
+        "half of a tuple of (90, 6) float32 and (30,) int64 and (30,) int64 has losses that differ" in said[0]
+    )
+
+
+def test_half_precision_inside_of_the_losses_is_a_doubt(model):
+    def cast(model, batch):
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            return losses(model, batch)
+
+    assert any("computed in half precision (" in doubt for doubt in check(model, cast, None, data()))
+    rounded = check(model, lambda m, b: losses(m, b).half(), None, data())
+    assert any("half precision (_to_copy in losses)" in doubt for doubt in rounded)

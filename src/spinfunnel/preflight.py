@@ -63,10 +63,6 @@ shape (80,); use reduction="none"
         raise BadInput(f"model is of type {type(model).__name__}: it must be a torch.nn.Module")
     path = written_in(losses)
     first, all_of_them = guarded(lambda: _first(batches), path, "reading train")
-    if isinstance(batches, tuple) and not any(map(_parts, first)):
-        raise BadInput(
-            "train is a tuple of arrays, and each would be taken for a batch: put them in a list, [(x, y)]"
-        )
     system = NetworkLoss(model, losses, first, errors=errors, build=build)
     if build is not None:
         guarded(lambda: system.random(1, 0), path, "build()")
@@ -95,6 +91,11 @@ def _first(batches: Any) -> tuple[list[Any], bool]:
         raise BadInput(
             f"train is of type {type(batches).__name__}: give a list of batches or a DataLoader{how}"
         )
+    if hasattr(batches, "shape") or (
+        isinstance(batches, tuple) and all(hasattr(a, "shape") for a in batches)
+    ):
+        made = "one array" if hasattr(batches, "shape") else "a tuple of arrays"
+        raise BadInput(f"train is {made}, whose parts would be taken for batches: put it in a list, [train]")
     if isinstance(batches, Iterator):
         raise BadInput(
             f"train is a {type(batches).__name__} and can be read only once: give a list or a DataLoader"
@@ -115,11 +116,6 @@ def _first(batches: Any) -> tuple[list[Any], bool]:
 def _length(batch: Any) -> int | None:
     """Count the examples of a batch: the length of its first array; None if it has none."""
     return next((int(a.shape[0]) for a in arrays(batch) if len(a.shape)), None)
-
-
-def _parts(batch: Any) -> bool:
-    """Tell whether a batch has parts, and is not one array."""
-    return not hasattr(batch, "shape")
 
 
 def _described(batch: Any) -> str:
@@ -236,9 +232,8 @@ class _Calls:
             doubts.append(f"{count:,} parameters have no part in the losses ({_listed(unused)})")
         if not any(bool(slope.any()) for slope in slopes if slope is not None):
             doubts.append("the gradient is exactly zero on the first batch: the losses may be saturated")
-        if torch.finfo(values.dtype).eps > torch.finfo(self.system.torch_dtype).eps:
-            precision = str(values.dtype).removeprefix("torch.")
-            doubts.append(f"the losses are given in {precision}, which rounds them: compute them in float32")
+        if low := self.watched()[1]:
+            doubts.append(f"losses are computed in half precision ({_listed(low)}): leave out autocast")
         return doubts
 
     def twice(self) -> None:
@@ -247,9 +242,10 @@ class _Calls:
         try:
             system.hessian() @ system.native
         except Exception as error:
+            what = told(error, self.path, "").rstrip(".")
             raise BadInput(
-                f"the losses cannot be differentiated twice: {told(error, self.path, '')}; use operations "
-                "that can, or look at the weights alone: save them to a file, and diagnose that"
+                f"the losses cannot be differentiated twice: {what}; use operations that "
+                "can, or look at the weights alone: save them to a file, and diagnose that"
             ) from error
         moved = system.native * (1 + MOVED)
         with plain_form(), system.still():
@@ -274,7 +270,7 @@ class _Calls:
             if value.is_floating_point() and not torch.equal(value, before.get(name, value))
         ]
         if apart > SAME * float(np.abs(values).max()):
-            drawn = self.drawing()
+            drawn = self.watched()[0]
             if changed and not drawn:
                 raise BadInput(
                     f"the losses change with every call, by up to {apart:.3g}, as forward writes to "
@@ -289,18 +285,21 @@ class _Calls:
             return [f"each call changes {_listed(changed)} in the model: if losses depend on it, they drift"]
         return []
 
-    def drawing(self) -> list[str]:
-        """Name what draws random numbers in the losses of the first batch, and the module it happens in."""
+    def watched(self) -> tuple[list[str], list[str]]:
+        """Name what draws random numbers in the losses, what gives half precision, and in which modules."""
         import torch
         from torch.utils._python_dispatch import TorchDispatchMode
 
-        inside, found = ["losses"], list[str]()
+        inside, drawn, low = ["losses"], list[str](), list[str]()
 
         class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
             def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+                out, named = func(*args, **(kwargs or {})), f"{func.overloadpacket.__name__} in {inside[-1]}"
                 if torch.Tag.nondeterministic_seeded in func.tags:
-                    found.append(f"{func.overloadpacket.__name__} in {inside[-1]}")
-                return func(*args, **(kwargs or {}))
+                    drawn.append(named)
+                if getattr(out, "dtype", None) in (torch.float16, torch.bfloat16):
+                    low.append(named)
+                return out
 
         hooks = []
         for name, module in self.module.named_modules():
@@ -311,7 +310,7 @@ class _Calls:
             self.called("losses", self.batches[0])
         for hook in hooks:
             hook.remove()
-        return list(dict.fromkeys(found))
+        return list(dict.fromkeys(drawn)), list(dict.fromkeys(low))
 
     def halved(self, values: Array) -> list[str]:
         """Refuse losses that are others when the batch is cut in two; rounding is measured, and forgiven."""
@@ -327,8 +326,8 @@ class _Calls:
             cuts = np.array_split(np.arange(rows), 2)
             try:
                 halves = np.concatenate([_numpy(self.pair(taken(batch, cut, rows))[0]) for cut in cuts])
-            except BadInput:
-                return [f"{unchecked}losses fail on half of {_described(batch)}"]
+            except Exception:  # also where a tensor of another layout cannot be indexed
+                return [f"{unchecked}half of {_described(batch)} fails"]
         if len(halves) != len(whole):
             return [f"{unchecked}the batch has {len(whole)} losses, and its halves {len(halves)}"]
         apart = float(np.abs(np.sort(halves) - np.sort(whole)).max())  # tokens may come in another order
@@ -341,6 +340,8 @@ class _Calls:
         }
         training = [name for name, module in norms.items() if module.training]
         forgetful = [name for name, module in norms.items() if getattr(module, "running_mean", None) is None]
+        if not training and not forgetful and any(a.shape[:1] not in ((), (rows,)) for a in arrays(batch)):
+            return [f"{unchecked}half of {_described(batch)} has losses that differ by up to {apart:.3g}"]
         said = f" ({_listed(training)} in train mode)" if training else ""
         said = said or (f" ({_listed(forgetful)} without running statistics)" if forgetful else "")
         raise BadInput(

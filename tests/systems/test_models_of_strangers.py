@@ -12,6 +12,7 @@ from torch.nn import functional
 from spinfunnel.core import BadInput
 from spinfunnel.systems.network_loss import NetworkLoss
 from spinfunnel.systems.network_loss.batches import rows_of, taken
+from spinfunnel.systems.network_loss.cost import counted
 from spinfunnel.systems.network_loss.modules import loaded, unwrapped
 
 
@@ -183,6 +184,16 @@ def test_complex_weights_are_refused_and_complex_buffers_stay_complex():
         assert np.isfinite(system.losses_at(system.trained)).all()
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script")
+def test_scripted_models_are_refused():
+    scripted = torch.jit.script(network())
+    for model in (scripted, nn.Sequential(scripted)):
+        with pytest.raises(BadInput, match=r"compiled by torch.jit: give the module that it was made of"):
+            NetworkLoss(model, crossed, points())
+    with pytest.raises(BadInput, match="the model has no parameters"):
+        NetworkLoss(nn.Tanh(), crossed, points())
+
+
 def test_losses_may_differentiate_by_their_inputs():
     def losses(model, batch):
         x = batch[0].detach().clone().requires_grad_(True)
@@ -219,6 +230,26 @@ def test_nothing_of_the_users_is_touched():
     assert torch.equal(states[0], torch.get_rng_state())
     assert torch._C._get_mkldnn_enabled() == whole
     assert torch.is_grad_enabled()
+
+
+@pytest.mark.parametrize("layer", [nn.LSTM, nn.GRU, nn.RNN])
+def test_recurrent_layers_are_priced_by_their_steps(layer):
+    class Last(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer, self.read = layer(6, 5, batch_first=True), nn.Linear(5, 3)
+
+        def forward(self, x):
+            return self.read(self.layer(x)[0][:, -1])
+
+    def priced(length):
+        x = torch.randn(8, length, 6, generator=torch.Generator().manual_seed(0))
+        return NetworkLoss(Last(), crossed, [(x, torch.zeros(8, dtype=torch.long))]).seconds
+
+    assert priced(40) / priced(20) == pytest.approx(2, rel=0.2)
+    work = counted(lambda: Last()(torch.zeros(1, 4, 6)))
+    assert 4 < work.steps < work.operations
+    assert counted(lambda: network()(torch.zeros(2, 6).double())).steps == 0
 
 
 # -- files of weights --------------------------------------------------------------------------------------
@@ -287,6 +318,24 @@ def test_of_batches_that_cannot_be_cut_whole_ones_are_taken():
     assert set(few.losses_at(few.trained)) <= set(system.losses_at(system.trained))
     assert system.few(9, 0).examples in (9, 10, 11)
     assert NetworkLoss(network(), crossed, points()).divisible
+
+
+@pytest.mark.filterwarnings("ignore:Sparse CSR tensor support")
+def test_sparse_tensors_may_be_in_a_batch():
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(9, 6, generator=generator, dtype=torch.float64)
+    near = (torch.rand(9, 9, generator=generator, dtype=torch.float64) < 0.3).double()
+
+    def losses(model, batch):
+        return functional.cross_entropy(
+            torch.sparse.mm(batch[1], model(batch[0])), batch[2], reduction="none"
+        )
+
+    for sparse in (near.to_sparse(), near.to_sparse_csr()):
+        system = NetworkLoss(network(), losses, [(x, sparse, torch.arange(9) % 3)])
+        assert not system.divisible
+        assert system.bytes > 0 < system.seconds
+        system.hessian() @ system.energy_and_gradient(system.trained[None])[1][0]
 
 
 def test_examples_that_are_compared_with_each_other_are_not_parted():

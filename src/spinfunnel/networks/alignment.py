@@ -152,7 +152,7 @@ def _sums(system: NetworkLoss, found: Symmetry, w: Array, batch: Any) -> Iterato
 
     def watch(out: Any, axes: list[Axis]) -> None:
         if heads & {leaf for axis in axes for leaf in leaves(axis)}:
-            seen.append((out.cpu().numpy().copy(), axes))
+            seen.append((out.double().cpu().numpy(), axes))
 
     with system.put(w) as module:
         named = dict(module.named_parameters())

@@ -98,8 +98,9 @@ def symmetry(system: NetworkLoss, seed: int = 0) -> Symmetry:
     if len(tracer.used) < len(system.blocks):
         axes, tracer = _followed(many)
     doubts = []
-    if tracer.unknown:
-        doubts.append(f"units that meet {', '.join(sorted(tracer.unknown))} were left in place")
+    own = {leaf for some in axes.values() for axis in some for leaf in leaves(axis)}
+    if left := [name for name, met in tracer.unknown.items() if any(leaf.root in own for leaf in met)]:
+        doubts.append(f"units that meet {', '.join(sorted(left))} were left in place")
     groups, dropped = _proved(many, few, axes, _groups(axes, tracer.contexts), seed)
     if dropped:
         names = "; ".join(map(str, dropped))

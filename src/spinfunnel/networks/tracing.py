@@ -7,8 +7,7 @@ of what goes in and comes out, so that what is not understood costs symmetries, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -17,7 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from spinfunnel.networks.axes import Axis, concatenation, fix, leaves, part_of, regroup, split, tie
-from spinfunnel.systems.network_loss.modules import plain_form, still
+from spinfunnel.systems.network_loss.modules import piecewise, plain_form, still
 
 #: Called with the output of each sum over units times weights, and its axes.
 Watch: TypeAlias = Callable[[Any, list[Axis]], None]
@@ -53,7 +52,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
     Attributes:
         used: names of the parameters that were looked at.
         contexts: the axes of each tensor that was met.
-        unknown: operations without a rule that units met.
+        unknown: operations without a rule, and the units that met them.
     """
 
     def __init__(self, parameters: dict[str, Any], axes: dict[str, list[Axis]], watch: Watch | None) -> None:
@@ -64,7 +63,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.kept: list[Any] = []  # while they live, no other tensor can take their place in memory
         self.used: set[str] = set()
         self.contexts: list[list[Axis]] = []
-        self.unknown: set[str] = set()
+        self.unknown: dict[str, list[Axis]] = {}
         self.uniform = set[Any]()
         self.stacked: dict[Any, Callable[[], list[Axis]]] = {}
         self.names = {_key(value): name for name, value in parameters.items()}
@@ -110,19 +109,22 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         found = found if turned else self._followed(name, func, given, tensors, outs)
         if found is None:
             for tensor in tensors:
-                if name not in LOOKED_UP and any(
-                    leaf.size > 1 and not leaf.fixed for axis in self.of(tensor) for leaf in leaves(axis)
-                ):
-                    self.unknown.add(name)
+                if name not in LOOKED_UP:
+                    self._left(name, self.of(tensor))
                 fix(*self.of(tensor))
             found = [[Axis(size, fixed=True) for size in one.shape] for one in outs]
         for one, axes in zip(outs, found, strict=True):
             self.note(one, axes)
         if func._schema.is_mutable:
             self.uniform -= set(map(_key, outs))
-        if self.watch is not None and name in SUMS:
+        if self.watch is not None and name in SUMS and type(outs[0]) is torch.Tensor:
             self.watch(outs[0], found[0])
         return out
+
+    def _left(self, name: str, axes: Sequence[Axis]) -> None:
+        """Remember which units are left in place, as they cannot be followed through an operation."""
+        met = [leaf for axis in axes for leaf in leaves(axis) if leaf.size > 1 and not leaf.fixed]
+        self.unknown.setdefault(name, []).extend(met)
 
     def _followed(
         self, name: str, func: Any, given: dict[str, Any], tensors: list[Any], outs: list[Any]
@@ -331,6 +333,8 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def _addmm_rule(self, given: Any, shapes: Any) -> Any:
         return self._product(given["mat1"], given["mat2"], given["self"])
 
+    _sparse_addmm_rule = _addmm_rule
+
     def _baddbmm_rule(self, given: Any, shapes: Any) -> Any:
         return self._product(given["batch1"], given["batch2"], given["self"])
 
@@ -381,8 +385,8 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 channels = Axis(shapes[0][1], fixed=True)
             else:
                 tie(inside[0], outside[0])
+                self._left("a convolution in groups", inside[1:])
                 fix(inside[1], weight[into])
-            self.unknown.add("a convolution in groups")
         if given["bias"] is not None:
             tie(channels, self.of(given["bias"])[0])
         return [[axes[0], channels, *(Axis(size, fixed=True) for size in shapes[0][2:])]]
@@ -449,18 +453,6 @@ def _wrapped(dims: int | Iterable[int], count: int) -> list[int]:
     return [dim % count for dim in ([dims] if isinstance(dims, int) else dims)] if count else []
 
 
-@contextmanager
-def _piecewise() -> Iterator[None]:
-    """Compute recurrent layers step by step: oneDNN does an LSTM in one piece, which shows no gates."""
-    core: Any = torch._C
-    whole = core._get_mkldnn_enabled()
-    core._set_mkldnn_enabled(False)
-    try:
-        yield
-    finally:
-        core._set_mkldnn_enabled(whole)
-
-
 def traced(
     run: Callable[[], Any],
     parameters: dict[str, Any],
@@ -481,7 +473,7 @@ def traced(
     if axes is None:
         axes = {name: [Axis(size) for size in value.shape] for name, value in parameters.items()}
     tracer = Tracer(parameters, axes, watch)
-    with plain_form(), still(parameters.values()), _piecewise(), tracer:
+    with plain_form(), still(parameters.values()), piecewise(), tracer:
         out = run()
     for one in tree_leaves(out):
         if isinstance(one, torch.Tensor):

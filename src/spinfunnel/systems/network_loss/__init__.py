@@ -95,7 +95,8 @@ class NetworkLoss(Smooth, Metric, Native):
         self.module, self.doubts = private(model, dtype, device)
         self.blocks = blocks_of(self.module)
         if not self.blocks:
-            raise BadInput("all parameters of the model are frozen: let some require gradients")
+            there = "all parameters of the model are frozen" if len([*self.module.parameters()]) else ""
+            raise BadInput(f"{there or 'the model has no parameters'}: let some require gradients")
         named = dict(self.module.named_parameters())
         first = named[self.blocks[0].name]
         self.device, self.torch_dtype = first.device, first.dtype
@@ -175,8 +176,8 @@ class NetworkLoss(Smooth, Metric, Native):
         batch, rows = next(cuttable, (None, 1))
         if rows == 1:
             return True
-        halves = [taken(batch, half, rows) for half in np.array_split(np.arange(rows), 2)]
         try:
+            halves = [taken(batch, half, rows) for half in np.array_split(np.arange(rows), 2)]
             with plain_form(), self.still():
                 whole, *parts = (self._values(None, one)[0].detach().cpu() for one in (batch, *halves))
         except Exception:  # as the user's code may raise on what it was not written for

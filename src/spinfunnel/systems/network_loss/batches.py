@@ -88,7 +88,15 @@ def rows_of(batch: Any, losses: int) -> int:
 
 def size_in_bytes(batch: Any) -> int:
     """Count the bytes of a batch's tensors and arrays."""
-    return sum(int(a.nbytes) for a in arrays(batch))
+    return sum(int(part.nbytes) for a in arrays(batch) for part in dense(a))
+
+
+def dense(a: Any) -> list[Any]:
+    """List the arrays that hold the numbers of a tensor or array: itself, or what a sparse one is made of."""
+    layout = str(getattr(a, "layout", ""))
+    if layout == "torch.sparse_coo":
+        return [a._values(), a._indices()]
+    return [a.values(), a.crow_indices(), a.col_indices()] if layout == "torch.sparse_csr" else [a]
 
 
 def held(batches: Iterable[Any], change: Callable[[Any], Any], limit: int) -> tuple[Iterable[Any], bool]:

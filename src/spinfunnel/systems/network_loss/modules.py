@@ -55,12 +55,14 @@ def private(model: Any, dtype: str | None, device: Any) -> tuple[Any, tuple[str,
     have dense gradients: sparse ones cannot be differentiated again.
 
     Raises:
-        BadInput: if the model cannot be copied, or has complex weights.
+        BadInput: if the model cannot be copied, was compiled by torch.jit, or has complex weights.
     """
     import torch
     from torch.utils._pytree import tree_leaves
 
     model = unwrapped(model)
+    if any(isinstance(module, torch.jit.ScriptModule) for module in model.modules()):
+        raise BadInput("the model was compiled by torch.jit: give the module that it was made of")
     inside = [part for module in model.modules() for part in tree_leaves(vars(module))]
     computed = [part for part in inside if isinstance(part, torch.Tensor) and part.grad_fn is not None]
     try:
@@ -220,3 +222,17 @@ def still(parameters: Iterable[Any]) -> Iterator[None]:
     finally:
         for value in free:
             value.requires_grad_(True)
+
+
+@contextmanager
+def piecewise() -> Iterator[None]:
+    """Compute recurrent layers step by step: oneDNN does an LSTM in one piece, which shows no gates."""
+    import torch
+
+    core: Any = torch._C
+    whole = core._get_mkldnn_enabled()
+    core._set_mkldnn_enabled(False)
+    try:
+        yield
+    finally:
+        core._set_mkldnn_enabled(whole)

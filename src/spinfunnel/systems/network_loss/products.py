@@ -17,7 +17,7 @@ from weakref import WeakSet
 import numpy as np
 
 from spinfunnel.core import Array, BadInput
-from spinfunnel.systems.network_loss.batches import arrays
+from spinfunnel.systems.network_loss.batches import arrays, dense
 from spinfunnel.systems.network_loss.cost import counted
 from spinfunnel.systems.network_loss.modules import plain_form
 
@@ -171,14 +171,16 @@ class Products:
         try:
             with torch.autograd.graph.saved_tensors_hooks(pack, lambda saved: saved.tensor):
                 kept = self._prepared(batch)
-                pieces = {s.data_ptr(): s.nbytes() for s in (one.tensor.untyped_storage() for one in alive)}
+                parts = (part.untyped_storage() for one in alive for part in dense(one.tensor))
+                pieces = {part.data_ptr(): part.nbytes() for part in parts}
         except BadInput:
             return 0
         except RuntimeError:  # losses of torch.func allow no hooks: at most, all that is computed is kept
             return int(counted(lambda: self._prepared(batch)).bytes + self.theta.nbytes)
         del kept
         module = self.system.module
-        known = [self.theta, *module.parameters(), *module.buffers(), *arrays(batch)]
+        data = [part for one in arrays(batch) for part in dense(one)]
+        known = [self.theta, *module.parameters(), *module.buffers(), *data]
         for tensor in known:
             if isinstance(tensor, torch.Tensor):
                 pieces.pop(tensor.untyped_storage().data_ptr(), None)
