@@ -75,7 +75,7 @@ def data():
     codes = torch.tensor([ALPHABET.index(c) for c in text])
     lines = codes[: len(codes) // (CONTEXT + 1) * (CONTEXT + 1)].view(-1, CONTEXT + 1)
     lines = lines[torch.randperm(len(lines), generator=torch.Generator().manual_seed(0))]
-    return [part.split(250) for part in (lines[:1000], lines[1000:1500], lines[1500:2000])]
+    return [list(part.split(250)) for part in (lines[:1000], lines[1000:1500], lines[1500:2000])]
 
 
 TRAIN, SEARCH, CERTIFY = data()

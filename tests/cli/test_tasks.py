@@ -179,12 +179,12 @@ def test_weights_and_history_lie_beside_the_task_wherever_it_is_called_from(tmp_
 
 def test_an_instrument_that_fails_is_a_row_and_the_rest_stands(tmp_path, monkeypatch):
     (tmp_path / "task.py").write_text(SOUND + TASK)
-    from spinfunnel.systems.network_loss import NetworkLoss
 
-    def broken(*_):
+    def broken(*_, **__):
         raise ValueError("no products today")
 
-    monkeypatch.setattr(NetworkLoss, "hessian", broken)
+    for what in ("slices.look", "curvature.spectrum"):
+        monkeypatch.setattr(f"spinfunnel.instruments.{what}", broken)
     chosen = "slices,curvature,condition"
     done = run("diagnose", tmp_path / "task.py", "--only", chosen, "--effort", "quick", "--json")
     assert done.returncode == 2
