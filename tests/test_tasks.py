@@ -1,5 +1,6 @@
 """What subject_of makes of a task: its loss, what it holds out, its history, and a second model beside it."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -203,3 +204,30 @@ def test_a_task_file_names_its_own_files_and_is_its_own_origin(task, tmp_path):
     subject = subject_of(tmp_path / "task.py")
     assert (subject.native == flat(trained(network(7)))).all()
     assert "task.py" in subject.describe()["source"]
+
+
+def test_a_second_model_that_needs_its_own_buffers_is_not_compared(task):
+    class Shifted(torch.nn.Module):
+        def __init__(self, shift):
+            super().__init__()
+            self.body = network()
+            self.register_buffer("shift", torch.full((2,), shift))
+
+        def forward(self, x):
+            return self.body(x) + self.shift * x.mean(1, keepdim=True)
+
+    first = replace(task, model=trained(Shifted(0.0)), build=None, search=None)
+    other = trained(Shifted(2.0))
+    assert subject_of(first, other=other).supplies >= {"other"}  # the same is added to all classes
+    with torch.no_grad():
+        other.shift[0] = 9.0
+    found = subject_of(first, other=other)
+    assert "other" not in found.supplies
+    (said,) = [doubt for doubt in found.doubts if "second network was not compared" in doubt]
+    own, here = re.findall(r"[\d.]+(?=[ ,])", said)[:2]
+    every = tuple(torch.cat(parts) for parts in zip(*data(), strict=True))
+    assert float(own.rstrip(",")) == pytest.approx(
+        float(losses(other.eval(), every).mean().detach()), rel=1e-3
+    )
+    other.shift = torch.zeros(2)
+    assert float(here) == pytest.approx(float(losses(other, every).mean().detach()), rel=1e-3)

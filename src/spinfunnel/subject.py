@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 #: Examples of the training data that are looked at, by effort; None, all of them.
 EXAMPLES: dict[Effort, int | None] = {"quick": 1_024, "normal": 4_096, "full": None}
+#: A second network is tried on so many examples; losses that differ by a smaller share are the same.
+BESIDE, SAME = 256, 0.01
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -320,7 +322,33 @@ def _compared(subject: Any, other: Any) -> Subject:
     if isinstance(other, Subject):
         other = other.model if other.weights is None else other.weights
     tensors = (other if isinstance(other, Weights) else read(other)).tensors
-    return replace(subject, other=subject.system.flat({one.name: one.load() for one in tensors}))
+    named = {one.name: one.load() for one in tensors}
+    w = subject.system.flat(named)
+    if doubt := _elsewhere(subject.system, named, w):
+        return replace(subject, doubts=(*subject.doubts, doubt))
+    return replace(subject, other=w)
+
+
+def _elsewhere(system: NetworkLoss, named: Mapping[str, Array], w: Array) -> str:
+    """Say why a second network is not compared, if free weights alone do not make it what it is."""
+    from spinfunnel.networks.batch_statistics import renormalised
+    from spinfunnel.systems.network_loss import NetworkLoss
+    from spinfunnel.systems.network_loss.modules import loaded
+
+    few = system.few(BESIDE, 0)
+    try:
+        second = NetworkLoss(loaded(few.module, named, "the second"), few.functions[0], few.batches)
+    except BadInput:  # a file of free weights alone
+        return ""
+    with aside(), threadpool_limits(1):
+        pairs = ((renormalised(second), second.native), (renormalised(few), w))
+        own, here = (float(loss.energy(x[None])[0]) for loss, x in pairs)
+    if abs(own - here) <= SAME * max(abs(own), abs(here)):
+        return ""
+    return (
+        f"the second network was not compared: its loss is {own:.4g}, and {here:.4g} where what is no free "
+        "weight, buffers and frozen parameters, is that of the first"
+    )
 
 
 def _of_system(
