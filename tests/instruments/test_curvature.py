@@ -174,7 +174,9 @@ def test_the_edge_of_noise_goes_through_an_edge():
     np.testing.assert_allclose(edge_of_noise(np.append(9.0, 3 - 0.1 * depth), 1), 3 - 0.1 * depth)
 
 
-@pytest.mark.parametrize("calibration", curvature.calibrations, ids=lambda c: c.name)
+@pytest.mark.parametrize(
+    "calibration", [one for one in curvature.calibrations if one.effort != "full"], ids=lambda c: c.name
+)
 def test_calibrations_hold(calibration):
     rows = list(calibration.run(2))
     assert rows

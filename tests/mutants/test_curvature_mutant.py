@@ -21,7 +21,8 @@ def red(word):
     ]
 
 
-def test_the_originals_are_green():
+def test_the_originals_are_green(monkeypatch):
+    monkeypatch.setattr(calibration, "NETWORKS", 3)
     assert red("") == []
 
 
@@ -65,3 +66,9 @@ def test_outliers_that_are_left_in_the_bulk_hide_its_law(monkeypatch):
     right = outliers.semicircle_cdf
     monkeypatch.setattr(outliers, "semicircle_cdf", lambda x, mean, spread: right(x, mean, 2 * spread))
     assert red("law")
+
+
+def test_small_curvatures_taken_for_ways_down_are_noticed(monkeypatch):
+    monkeypatch.setattr(calibration, "NETWORKS", 3)
+    monkeypatch.setattr(measuring, "ROUNDING", -1e9)
+    assert any(row.quantity.startswith("called on a saddle (3 of 3") for row in red("minima"))

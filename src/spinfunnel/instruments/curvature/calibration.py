@@ -12,12 +12,15 @@ import numpy as np
 from scipy.linalg import eigvalsh_tridiagonal
 
 from spinfunnel.core import Array, Calibration, CalibrationRow, seeds
+from spinfunnel.dynamics.descent import descend
 from spinfunnel.instruments.curvature.measuring import PLANS, spectrum
 from spinfunnel.instruments.curvature.outliers import NEXT, standing_apart
 from spinfunnel.maths.lanczos import Diagonal, top_eigenpairs, wigner, wishart
 from spinfunnel.maths.random_matrices import wishart_eigenvalues
 from spinfunnel.systems.network_loss import NetworkLoss
 
+#: Small networks that are brought to a minimum.
+NETWORKS = 42
 #: Examples, in batches that are not of one size, features, outputs.
 BATCHES, FEATURES, OUTPUTS = (16, 16, 5), 12, 5
 
@@ -184,6 +187,61 @@ def _laws(seed: int) -> Iterator[CalibrationRow]:
         yield _row(f"{name}, n 600", f"bulk is called {law}", float(found.law == law), 1, 0)
 
 
+def at_minimum(sizes: tuple[int, int, int], decay: float, seed: int) -> NetworkLoss:
+    """Make the loss of a small tanh network at a minimum, that of L-BFGS in double precision.
+
+    It learns another network's outputs with noise on them. With weight decay no direction is flat.
+    """
+    torch = importlib.import_module("torch")
+    inputs, hidden, outputs = sizes
+    layers = torch.nn.Linear(inputs, hidden), torch.nn.Tanh(), torch.nn.Linear(hidden, outputs)
+    model = torch.nn.Sequential(*layers).double()
+    rng = np.random.default_rng(seeds(seed, sizes))
+    x = rng.standard_normal((200, inputs))
+    y = 2 * np.tanh(x @ rng.standard_normal((inputs, hidden))) @ rng.standard_normal((hidden, outputs))
+    y += 0.5 * rng.standard_normal(y.shape)
+
+    def losses(model: Any, batch: Any) -> Any:
+        weights = sum((p**2).sum() for p in model.parameters())
+        return ((model(batch[0]) - batch[1]) ** 2).sum(dim=1) / 2 + decay * weights / 2
+
+    batches = [(torch.from_numpy(x), torch.from_numpy(y))]
+    begin = rng.standard_normal((1, sum(p.numel() for p in model.parameters())))
+    system = NetworkLoss(model, losses, batches)
+    found = descend(system, begin, most=4000, tolerance=1e-9).final
+    torch.nn.utils.vector_to_parameters(torch.from_numpy(found[0]), model.parameters())
+    return NetworkLoss(model, losses, batches)
+
+
+def _minima(seed: int) -> Iterator[CalibrationRow]:
+    """How often a minimum is called a saddle: that it is one, all eigenvalues in double precision tell."""
+    if importlib.util.find_spec("torch") is None:
+        return
+    from spinfunnel.instruments.curvature import judge, measure
+    from spinfunnel.subject import Subject
+
+    called: dict[str, list[str]] = {"float64": [], "float32": []}
+    for i in range(NETWORKS):
+        sizes, decay = ((2, 3, 1), (3, 4, 1), (4, 6, 2))[i % 3], (1e-2, 1e-3)[i % 2]
+        own = seeds(seed, "minimum", i)
+        found = at_minimum(sizes, decay, own)
+        dense = found.hessian() @ np.eye(found.size)
+        if np.linalg.eigvalsh((dense + dense.T) / 2)[0] < 1e-6:
+            continue  # it is none, or hardly
+        for dtype, labels in called.items():
+            system = NetworkLoss(found.module, found.functions[0], found.batches, dtype=dtype)
+            finding = measure(Subject(system=system, effort="quick"), findings={}, seed=own, budget=None)
+            labels.append(judge(finding).label)
+    for dtype, labels in called.items():
+        name, n = f"tanh networks at minima, {dtype}", len(labels)
+        yield CalibrationRow.rate(
+            "curvature", name, "called on a saddle", k=labels.count("on a saddle"), n=n, at_most=0.03
+        )
+        yield CalibrationRow.rate(
+            "curvature", name, "called at a minimum", k=labels.count("at a minimum"), n=n, at_least=0.8
+        )
+
+
 calibrations = (
     Calibration("regressions", "dense Hessians in closed form", _regressions),
     Calibration("two weights", "closed form", _ab),
@@ -191,4 +249,5 @@ calibrations = (
     Calibration("gaps", "edges of random matrices: Dumitriu & Edelman (2002)", _null, "normal"),
     Calibration("what stands apart", "by construction", _outliers),
     Calibration("law of the bulk", "random matrices", _laws),
+    Calibration("minima", "dense eigenvalues in double precision", _minima, "full"),
 )
