@@ -26,17 +26,26 @@ ROOT = Path(__file__).resolve().parents[1]
 IMAGES = ROOT / "docs" / "images"
 DEMO = ROOT / "src" / "spinfunnel" / "data" / "demo" / "half-frozen.safetensors"
 WIDTH, MARGIN = 1200, 20
-#: Figures alone: on a page so wide, with so many pixels for each of its own, in so many colours.
-NARROW, SHARP, COLOURS = 980, 1.4, 256
+#: Figures alone: two in a row on a page so wide, with so many pixels for each of its own, in so many colours.
+FIGURES = {"viewport": {"width": 980, "height": 2000}, "device_scale_factor": 1.4}
+COLOURS = 256
 #: Nothing lies over them, and there is a margin around them. After so many milliseconds they are drawn.
 ALONE, READY = "nav { display: none } .wide { padding: 12px }", 5000
+#: Puts the figures of these titles beside each other, at the head of a page.
+SIDE_BY_SIDE = """titles => {
+  const pair = Object.assign(document.createElement("div"), { id: "pair", className: "wide" });
+  document.querySelector("main").prepend(pair);
+  const all = [...document.querySelectorAll(".finding .wide > *")];
+  pair.append(...titles.map((title) => all.find((one) => one.textContent.startsWith(title))));
+}"""
 
 
-def opened(browser: Any, report: sf.Report, name: str, **view: Any) -> Any:
-    """Write a report, and open it; the figures in view are drawn when this comes back."""
-    view = {"viewport": {"width": WIDTH, "height": 4000}, **view}
+def opened(browser: Any, report: sf.Report, name: str, *, alone: bool = False) -> Any:
+    """Write a report, and open it, as a page or for its figures alone; those in view are drawn then."""
+    view = FIGURES if alone else {"viewport": {"width": WIDTH, "height": 4000}}
     page = browser.new_page(color_scheme="light", **view)
     page.goto(report.html(f"{name}.html").resolve().as_uri())
+    page.add_style_tag(content=ALONE if alone else "")
     page.wait_for_timeout(READY)
     return page
 
@@ -52,6 +61,12 @@ def keep(picture: bytes, name: str) -> None:
     """Write a picture in few colours."""
     few = Image.open(io.BytesIO(picture)).convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
     few.save(IMAGES / f"{name}.png", optimize=True)
+
+
+def beside(page: Any, titles: list[str], name: str) -> None:
+    """Write the figures of these titles as one picture."""
+    page.evaluate(SIDE_BY_SIDE, titles)
+    keep(shown(page.locator("#pair")), name)
 
 
 def weights(browser: Any) -> None:
@@ -70,11 +85,9 @@ def weights(browser: Any) -> None:
 
 def systems(browser: Any) -> None:
     """A glass in equilibrium, and the funnel of a protein."""
-    page = opened(browser, sf.diagnose("system:sk", size=128, only=["thermodynamics", "overlaps"]), "glass")
-    first, last = (page.locator("section.finding").nth(k).bounding_box() for k in (0, 1))
-    high = last["y"] + last["height"] - first["y"] + 2 * MARGIN
-    box = {"x": 0, "y": first["y"] - MARGIN, "width": WIDTH, "height": high}
-    page.screenshot(path=IMAGES / "system.png", clip=box)
+    glass = sf.diagnose("system:sk", size=128, effort="quick", only=["thermodynamics", "overlaps"])
+    page = opened(browser, glass, "glass", alone=True)
+    beside(page, ["Heat capacity per spin", "Overlap distribution"], "system")
     page = opened(browser, sf.diagnose("system:go", size=25, effort="quick", only=["minima"]), "chain")
     (IMAGES / "funnel.png").write_bytes(shown(page.locator(".compared").first))
 
@@ -85,24 +98,11 @@ def task(browser: Any) -> None:
     import digits_mlp
 
     report = sf.compare(str(ROOT / "examples" / "digits_mlp.py"), digits_mlp.train(1), only=list(OF_A_TASK))
-    page = opened(
-        browser, report, "task", viewport={"width": NARROW, "height": 2000}, device_scale_factor=SHARP
-    )
-    page.add_style_tag(content=ALONE)
+    page = opened(browser, report, "task", alone=True)
     for name in OF_A_TASK:
         figures = page.locator("section.finding", has=page.locator("h3", has_text=name)).locator(".wide")
         keep(shown(figures), f"task-{name}")
-    page.evaluate(SIDE_BY_SIDE, ["Plane of the training path", "Loss along the ways"])
-    keep(shown(page.locator("#pair")), "task")
-
-
-#: Puts the figures of these titles beside each other, at the head of the page.
-SIDE_BY_SIDE = """titles => {
-  const pair = Object.assign(document.createElement("div"), { id: "pair", className: "wide" });
-  document.querySelector("main").prepend(pair);
-  const all = [...document.querySelectorAll(".finding .wide > *")];
-  pair.append(...titles.map((title) => all.find((one) => one.textContent.startsWith(title))));
-}"""
+    beside(page, ["Plane of the training path", "Loss along the ways"], "task")
 
 
 def main() -> None:
