@@ -45,7 +45,8 @@ def opened(browser: Any, report: sf.Report, name: str, *, alone: bool = False) -
     view = FIGURES if alone else {"viewport": {"width": WIDTH, "height": 4000}}
     page = browser.new_page(color_scheme="light", **view)
     page.goto(report.html(f"{name}.html").resolve().as_uri())
-    page.add_style_tag(content=ALONE if alone else "")
+    if alone:
+        page.add_style_tag(content=ALONE)
     page.wait_for_timeout(READY)
     return page
 
