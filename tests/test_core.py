@@ -20,6 +20,8 @@ def test_a_number_says_what_is_unknown():
     assert str(Number(2.5, high=3.0)) == "2.500 (at most 3.000)"
     assert str(Number(2.5, low=2.5, unit="|w|")) == "at least 2.500 |w|"
     assert str(Number(1.0, low=1.0, high=1.0)) == "1.000"
+    assert str(Number(0.0, error=3e-17)) == "0 ± 3e-17"
+    assert str(Number(3.947159, error=2e-6)) == "3.947159 ± 0.000002"
     assert str(Number(12.0, error=0.4, unit="ms")) == "12.0 ± 0.4 ms"
 
 

@@ -40,6 +40,10 @@ QUESTIONS: dict[Question, str] = {
 }
 
 
+#: An error that begins behind more decimal places than these is written with an exponent.
+LONGEST = 9
+
+
 class SpinfunnelError(Exception):
     """Something the user can mend: one line that says what happened, the value, and what to do."""
 
@@ -81,6 +85,8 @@ class Number:
             return f"{self.value:.0f}{unit}"
         if self.error is not None and self.error > 0 and math.isfinite(self.error):
             places = max(0, -math.floor(math.log10(self.error)))
+            if places > LONGEST:
+                return f"{significant(self.value)} ± {self.error:.0e}{unit}"
             return f"{self.value:.{places}f} ± {self.error:.{places}f}{unit}"
         text = significant(self.value)
         if self.low == self.value == self.high:

@@ -47,8 +47,12 @@ class Column:
 def columns(table: Table) -> list[Column]:
     """Give the columns to show beside name and verdict: numbers first, then texts, else in their order.
 
+    A text that a table begins with names its rows, and stays in front.
+
     >>> [c.key for c in columns(Table.of([{"name": "a", "alpha": 2., "alpha_low": 1., "alpha_high": 3.}]))]
     ['alpha']
+    >>> [c.key for c in columns(Table.of([{"way": "straight", "end": "low", "barrier": 2.}]))]
+    ['way', 'barrier', 'end']
     """
     folded = {
         f"{key}_{end}"
@@ -68,7 +72,8 @@ def columns(table: Table) -> list[Column]:
         for key, column in table.columns.items()
         if key not in OWN and key not in folded
     ]
-    return sorted(shown, key=lambda column: column.kind == "text")
+    names = next(iter(table.columns), "")
+    return sorted(shown, key=lambda column: column.kind == "text" and column.key != names)
 
 
 def _kind(column: Array) -> Literal["integer", "number", "text"]:

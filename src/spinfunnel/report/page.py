@@ -289,7 +289,9 @@ def _finding(name: str, found: Finding, id: str) -> dict[str, Any]:
         "wide": [[_panel(one, data) for one in group] for group in side_by_side(drawn.get("", ()))],
         "layers": _table(table, sparks(found), 26 if pictures else 44) if table else None,
         "others": {
-            visible(other): _table(found.tables[other]) for other in found.tables if other != "layers"
+            visible(other): _table(found.tables[other], first="name")
+            for other in found.tables
+            if other != "layers"
         },
         "panels": pictures,
         "left_out": left_out,
@@ -299,7 +301,9 @@ def _finding(name: str, found: Finding, id: str) -> dict[str, Any]:
     }
 
 
-def _table(table: Table, bars: dict[str, list[int]] | None = None, width: int = 44) -> dict[str, Any]:
+def _table(
+    table: Table, bars: dict[str, list[int]] | None = None, width: int = 44, first: str = "tensor"
+) -> dict[str, Any]:
     shown = columns(table)
     named = "name" in table.columns
     names = table.row_names() if named else [str(i + 1) for i in range(len(table))]
@@ -319,7 +323,7 @@ def _table(table: Table, bars: dict[str, list[int]] | None = None, width: int = 
             for one in shown
         ],
         "cells": {key: _cells(table.columns[key]) for key in keys},
-        "first": "tensor" if named else "row",
+        "first": first if named else "row",
     }
     if "verdict" in table.columns:
         data["outcomes"] = outcomes(table)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rich.cells import cell_len
@@ -173,7 +173,8 @@ def _numbered(instrument: str, key: str, table: Table, width: int) -> Renderable
         room -= 2 + max(map(cell_len, [column.title, *values]))
         if room < 0:
             break
-        grid.add_column(Text(column.title), justify="right", no_wrap=True)
+        side: Any = "left" if column.kind == "text" else "right"
+        grid.add_column(Text(column.title), justify=side, no_wrap=True)
         texts.append(values)
     for row in zip(*texts, strict=True):
         grid.add_row(*map(Text, row))

@@ -108,6 +108,7 @@ def against_depth(table: Table) -> Iterator[Series]:
             (small * large / (np.sqrt(small) + np.sqrt(large)) ** 2),
             label="noise of the same shape",
             kind="line",
+            null=True,
             panel="stable rank against depth",
             axes=(Axis("matrix, in order of depth"), Axis("stable rank", "log")),
         )

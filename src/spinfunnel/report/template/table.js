@@ -39,7 +39,8 @@ function written(column, value, digits) {
 function measured(table, column, i, digits) {
   const value = table.cells[column.key][i], error = column.error ? table.cells[column.error][i] : null;
   if (value === null || !(error > 0)) return written(column, value, digits);
-  const places = Math.min(Math.max(0, -Math.floor(Math.log10(error))), 12);
+  const places = Math.max(0, -Math.floor(Math.log10(error)));
+  if (places > 9) return `${significant(value, 4)} ± ${error.toExponential(0)}`;
   return `${value.toFixed(places)} ± ${error.toFixed(places)}`;
 }
 
