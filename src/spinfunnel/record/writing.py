@@ -13,6 +13,7 @@ from typing import Any
 
 from spinfunnel.core import BadInput
 from spinfunnel.record.reading import FORMAT, INDEX, is_history, snapshot
+from spinfunnel.systems.network_loss.modules import unwrapped
 
 #: The mean and the spread of a gradient are taken over at least so many steps.
 WINDOW = 16
@@ -63,7 +64,7 @@ class Recorder:
         if every < 1 or keep < 4:
             raise BadInput(f"every is {every} and keep is {keep}: they must be at least 1 and at least 4")
         self.folder, self.every, self.keep = Path(folder), every, keep
-        self.model = _bare(model)
+        self.model = unwrapped(model)
         self._trained = {name: p for name, p in self.model.named_parameters() if p.requires_grad}
         if not self._trained:
             raise BadInput("no parameter of the model is trained: unfreeze some before making the Recorder")
@@ -273,17 +274,6 @@ class _Window:
 
 def _dense(grad: Any) -> Any:
     return (grad.to_dense() if grad.is_sparse else grad).detach().float()
-
-
-def _bare(model: Any) -> Any:
-    """Look through `torch.compile` and wrappers of parallel training."""
-    while True:
-        if hasattr(model, "_orig_mod"):
-            model = model._orig_mod
-        elif type(model).__name__ in ("DataParallel", "DistributedDataParallel"):
-            model = model.module
-        else:
-            return model
 
 
 def _state(model: Any) -> dict[str, Any]:
