@@ -60,7 +60,7 @@ def classes(table: Any) -> str:
         families = [family["name"] for family in found["families"] if family["truth"] == truth]
         counts = Counter(word for name in families for word in said(found, name))
         listed = [f"**{counts[w]}**" if w == truth else str(counts[w] or "") for w in WORDS]
-        lines += [[truth, ", ".join(families), *listed]] if families else []
+        lines += [[truth, "; ".join(families), *listed]] if families else []
     return table(["known to be", "systems", *WORDS], lines)
 
 
