@@ -108,7 +108,7 @@ def symmetry(system: NetworkLoss, seed: int = 0) -> Symmetry:
             f"{names} look alike to the trace, but exchanging them changes the losses: left in place"
         )
     heads = {leaf for group in groups for leaf in (group.leaf, *group.inner)}
-    matrices = [block.name for block in system.blocks if len(block.shape) > 1]
+    matrices = [block.name for block in system.blocks if len(block.shape) > 1 and block.name in tracer.used]
     alone = [
         name for name in matrices if heads.isdisjoint(leaf for axis in axes[name] for leaf in leaves(axis))
     ]
