@@ -163,7 +163,7 @@ def _about(seconds: float) -> str:
 
 def questions() -> str:
     """The instruments of a task: the question of each, with a link to its page, and what it needs."""
-    rows = [[f"[`{name}`](instruments/{name}.md)", question(name), needs(name)] for name in OF_A_TASK]
+    rows = [[f"[{name}](instruments/{name}.md)", question(name), needs(name)] for name in OF_A_TASK]
     return table(["instrument", "what it answers", ""], rows)
 
 
