@@ -286,3 +286,23 @@ def test_batches_are_put_together_for_their_statistics():
     assert energies(system, system.native) == pytest.approx(energies(whole, system.native))
     plain = NetworkLoss(Residual(nn.Identity), entropy, data)
     assert renormalised(plain) is plain
+
+
+def test_batches_that_mean_something_else_together_are_not_put_together():
+    """Nodes say to which graph of their batch they belong."""
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(3, 5), nn.BatchNorm1d(5), nn.ReLU(), nn.Linear(5, 4)).eval()
+
+    def losses(model, batch):
+        summed = torch.zeros(len(batch["y"]), 4).index_add(0, batch["graph"], model(batch["x"]))
+        return functional.cross_entropy(summed, batch["y"], reduction="none")
+
+    batches = [
+        {"x": torch.randn(3 * n, 3), "graph": torch.arange(n).repeat_interleave(3), "y": torch.arange(n) % 4}
+        for n in (5, 5, 4)
+    ]
+    system = renormalised(NetworkLoss(net, losses, batches))
+    assert system.counts == [5, 5, 4]
+    assert system.module[1].running_mean is None
+    found = symmetry(system)
+    assert sizes(found) == [(5,)]
