@@ -13,7 +13,7 @@ from report_example import make_report
 from spinfunnel.core import Axis, BadInput, Finding, Series
 from spinfunnel.report import Report
 from spinfunnel.report.figures import COLUMN, _draw
-from spinfunnel.report.panels import INKS, Panel
+from spinfunnel.report.panels import INKS, NULL, Panel
 
 
 def report_of(*series: Series) -> Report:
@@ -167,6 +167,17 @@ def drawn(*series: Series) -> Axes:
     figure = Figure(figsize=COLUMN)
     _draw(figure, Panel("p", "", series), frozenset(), {})
     return figure.axes[0]
+
+
+def test_nulls_are_grey_and_dashed_on_paper():
+    x = np.arange(3.0)
+    dots = [Series(x, x + i, kind="scatter", null=True) for i in (2, 3)]
+    axes = drawn(Series(x, x), Series(x, x + 1, null=True), Series(x, x + 4, null=True), *dots)
+    seen, chance, other = axes.get_lines()
+    assert [line.get_linestyle() for line in (seen, chance, other)] == ["-", "--", ":"]
+    assert (seen.get_color(), chance.get_color(), other.get_color()) == (INKS[2], INKS[NULL], INKS[NULL])
+    filled, hollow = axes.collections
+    assert [len(dots.get_facecolor()) for dots in (filled, hollow)] == [1, 0]
 
 
 def test_an_axis_without_a_label_has_no_ticks():
