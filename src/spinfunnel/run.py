@@ -59,8 +59,11 @@ FINDING = "finding:"
 #: Longer plans than this (CPU seconds) are spread over processes and kept in the user's cache folder.
 LONG = 10.0
 
-#: What the interpreter and the libraries take in each process, in bytes (measured: about 200 MB).
-BASELINE = 200_000_000
+#: What the interpreter and the libraries take in each process, in bytes (measured: about 200 MB); and what is
+#: loaded while a loss is looked at, once the task is (measured: 160 to 260 MB, most of it numba).
+BASELINE, LATER = 200_000_000, 250_000_000
+#: Flat vectors that are held at once while a loss is looked at: the basis of a Lanczos run, and others.
+VECTORS: dict[Effort, int] = {"quick": 80, "normal": 120, "full": 160}
 
 
 @dataclass(frozen=True)
@@ -181,27 +184,42 @@ def plan(
         kinds = [SETS[need][0] for need in SETS if any(need in one.needs for one in able)]
         pieces = tuple(piece for planned in kinds for piece in planned(subject.system, effort))
     with aside(), threadpool_limits(1):  # to count what a loss costs, it is called
-        seconds, memory = sum(one.cost(subject, effort) for one in able), _memory(subject, able)
+        memory = _memory(subject, able, effort) + max(map(_bytes, pieces), default=0)
+        seconds = sum(one.cost(subject, effort) for one in able)
     seconds += sum(piece.seconds for piece in pieces if not isinstance(piece, Part))
-    memory += BASELINE + max(map(_bytes, pieces), default=0)
     if subject.origin is None or (jobs is None and seconds < LONG):
         jobs = 1  # arrays in memory are not copied to other processes, which cost a second to start
     jobs = min(jobs or os.cpu_count() or 1, max(1, len(pieces)))
     return Plan(subject, tuple(able), pieces, not_run, effort, seed, seconds, memory, jobs)
 
 
-def _memory(subject: Subject, able: Sequence[Instrument]) -> int:
-    """Estimate the bytes that looking at a loss takes at most, and refuse what is too much."""
-    lookers = [one.name for one in able if not {"loss", "gradient"}.isdisjoint(one.needs)]
+def _memory(subject: Subject, able: Sequence[Instrument], effort: Effort) -> int:
+    """Estimate the bytes that a process takes at most, beside pieces; where a loss takes too many, refuse."""
+    lookers = [one for one in able if not {"loss", "gradient"}.isdisjoint(one.needs)]
     if "loss" not in subject.supplies or not lookers:
-        return 0
-    needed, there = subject.system.bytes, machine_memory()
+        return BASELINE
+    begun, there = memory_in_use(), machine_memory()
+    seconds = max(one.cost(subject, effort) for one in lookers)
+    needed = begun + LATER + int(subject.system.bytes(seconds, VECTORS[effort]))
     if needed > there and subject.system.device.type == "cpu":
         raise BadInput(
             f"looking at this loss takes {needed / 1e9:.3g} GB, and the machine has {there / 1e9:.3g} GB: "
-            f"give smaller batches, or leave out what looks at it: --skip {','.join(lookers)}"
+            "give smaller batches, or leave out what looks at it: "
+            f"--skip {','.join(one.name for one in lookers)}"
         )
-    return int(needed)
+    return needed
+
+
+def memory_in_use() -> int:
+    """Give the bytes that this process takes now, with the user's model and data in it.
+
+    Where the system does not tell, what torch and the other libraries take alone.
+    """
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except OSError:
+        return BASELINE + LATER // 2
+    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def machine_memory() -> int:

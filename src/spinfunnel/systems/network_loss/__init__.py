@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
 from typing import Any
+from weakref import WeakSet
 
 import numpy as np
 
@@ -37,13 +38,10 @@ SHARE = 0.25
 TOGETHER, CALLING = 16, 15_000_000
 #: They may take so many bytes.
 REPLICAS = 250_000_000
-#: Flat vectors that are held at once: the basis of a Lanczos run, and a few more.
-VECTORS = 100
-#: While a product is made, its batch takes this much of what its graph does (measured: 1.2), and torch with
-#: what it imports, this many bytes.
-BESIDE, TORCH = 1.5, 300_000_000
-#: Losses of a batch and of its halves may differ by this share of the largest.
-ALIKE = 1e-3
+#: While a product is made, its batch takes this much of what its graph does (measured: 1.2).
+BESIDE = 1.5
+#: Whoever multiplies with second derivatives makes so much of it that it takes at least so many gradients.
+GRADIENTS = 100
 #: Losses of a batch and of its halves may differ by this share of the largest.
 ALIKE = 1e-3
 #: Where time is short, a loss is looked at on no fewer examples than these.
@@ -106,6 +104,7 @@ class NetworkLoss(Smooth, Metric, Native):
         self.build = build
         self.memory = memory or int(SHARE * os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
         self._kept_bytes: dict[str, tuple[int, int]] = {}
+        self.keeping = WeakSet[Products]()  # the one that keeps graphs, of this loss or over other data
         self.follows = {p.dtype for p in model.parameters() if p.is_floating_point()} != {self.torch_dtype}
         self.batches, self.in_memory = held(batches, self._held, self.memory)
 
@@ -284,15 +283,18 @@ class NetworkLoss(Smooth, Metric, Native):
             self._kept_bytes[kind] = Products.bytes_kept(self, kind)
         return self._kept_bytes[kind]
 
-    @property
-    def bytes(self) -> int:
-        """Bytes that looking at this loss takes at most: libraries, data, graphs, and some flat vectors."""
+    def bytes(self, seconds: float, vectors: int) -> int:
+        """Bytes that looking at this loss adds at most: some of the data, graphs, and so many flat vectors.
+
+        Where GRADIENTS take more than so many CPU seconds, graphs are kept of fewer examples.
+        """
+        few = self.within(seconds, GRADIENTS, 0)
+        graphs = [BESIDE * max(self.kept_bytes(kind)[1] for kind in KINDS)]
+        for total, largest in map(few.kept_bytes, KINDS):
+            graphs.append(BESIDE * largest + (total if few.in_memory and total <= few.memory else 0))
         data = sum(map(size_in_bytes, self.batches)) if self.in_memory else self.memory
-        graphs = max(
-            BESIDE * largest + (total if self.in_memory and total <= self.memory else 0)
-            for total, largest in map(self.kept_bytes, KINDS)
-        )
-        return TORCH + data + int(graphs) + VECTORS * self.size * self.dtype.itemsize
+        replicas = min(REPLICAS, TOGETHER * self._replica) if self.vectorised else 0
+        return data + int(max(graphs) + replicas) + vectors * self.size * self.dtype.itemsize
 
     @cached_property
     def vectorised(self) -> bool:
@@ -306,8 +308,12 @@ class NetworkLoss(Smooth, Metric, Native):
 
         What is free at the hour counts only if it is very little: with other parts, sums round otherwise.
         """
-        one = BESIDE * self.kept_bytes("hessian")[1] + 4 * self.native.nbytes
-        return int(np.clip(min(self.memory, REPLICAS) / one, 1, TOGETHER))
+        return int(np.clip(min(self.memory, REPLICAS) / self._replica, 1, TOGETHER))
+
+    @property
+    def _replica(self) -> float:
+        """Bytes that one of several replicas takes."""
+        return BESIDE * self.kept_bytes("hessian")[1] + 4 * self.native.nbytes
 
     def _over_replicas(self, x: Array, gradients: bool) -> tuple[Array, Array]:
         """Evaluate replicas together where that pays, else one after the other; float64 sums."""

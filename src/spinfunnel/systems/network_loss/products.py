@@ -10,7 +10,7 @@ where memory allows; otherwise it is built again, batch by batch, each time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
@@ -47,9 +47,9 @@ class Products:
         self.fixed = {name: system._tensor(value) for name, value in values.items()}
         free = [values[block.name].reshape(-1) for block in self.chosen]
         self.theta = system._tensor(np.concatenate(free)).requires_grad_(True)
+        self.keeps = system.in_memory and system.kept_bytes(kind)[0] <= system.memory
         self.kept: list[Callable[[Any], Any]] | None = None
-        if system.in_memory and system.kept_bytes(kind)[0] <= system.memory:
-            self.kept = [self._prepared(batch) for batch in system.batches]
+        self._graphs()
 
     def __matmul__(self, v: Any) -> Any:
         """Give the product with one vector (p,), or with the columns of a matrix (p, k)."""
@@ -62,9 +62,21 @@ class Products:
             return torch.stack([self @ column for column in v.T.contiguous()], dim=1)
         v = v.to(self.theta.dtype)
         total = torch.zeros_like(self.theta)
-        for product in self.kept if self.kept is not None else map(self._prepared, self.system.batches):
+        for product in self._graphs():
             total += product(v)
         return total
+
+    def _graphs(self) -> Iterable[Callable[[Any], Any]]:
+        """Give each batch's product; graphs are kept for one matrix at a time, the one used last."""
+        if not self.keeps:
+            return map(self._prepared, self.system.batches)
+        if self.kept is None:
+            for other in self.system.keeping:
+                other.kept = None
+            self.system.keeping.clear()
+            self.kept = [self._prepared(batch) for batch in self.system.batches]
+            self.system.keeping.add(self)
+        return self.kept
 
     def _prepared(self, batch: Any) -> Callable[[Any], Any]:
         """Differentiate once, and give the function that multiplies a vector with this batch's part."""
