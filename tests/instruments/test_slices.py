@@ -221,3 +221,17 @@ def test_through_the_front_door():
     report = sf.diagnose(task, only=["slices", "sharpness"], effort="quick")
     assert not report.failed
     assert {"slices", "sharpness"} <= set(report.findings)
+
+
+@pytest.mark.skipif(not TORCH, reason="needs PyTorch")
+def test_where_zero_weights_have_no_loss_that_is_said():
+    import torch
+
+    import spinfunnel as sf
+
+    with torch.random.fork_rng(devices=[]):
+        normed = torch.nn.utils.parametrizations.weight_norm(torch.nn.Linear(3, 2))
+    x = torch.randn(80, 3, generator=torch.Generator().manual_seed(0))
+    task = sf.Subject(model=normed, losses=lambda model, b: (model(b) - 1).pow(2).mean(1), train=[x])
+    found = sf.slices(task, effort="quick")
+    assert any("not finite where all weights are zero" in doubt for doubt in found.doubts)

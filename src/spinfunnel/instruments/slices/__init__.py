@@ -275,7 +275,12 @@ def _median(sides: Array, reach: float) -> Number:
 
 def _doubts(seen: Seen, size: Size, allowed: float) -> tuple[str, ...]:
     doubts = []
-    if not seen.gain > 0:
+    if math.isnan(seen.gain):
+        doubts.append(
+            "the loss is not finite where all weights are zero, as where weights are normalised: there is "
+            "no gain over them that a half-width could be measured by"
+        )
+    elif not seen.gain > 0:
         doubts.append(
             f"the loss, {seen.loss:.4g}, is no less than that of weights that are all zero, "
             f"{seen.loss + seen.gain:.4g}: nothing was gained that a half-width could be "
