@@ -223,7 +223,7 @@ def test_through_the_front_door():
     assert {"slices", "sharpness"} <= set(report.findings)
 
 
-@pytest.mark.skipif(not TORCH, reason="needs PyTorch")
+@needs_torch
 def test_where_zero_weights_have_no_loss_that_is_said():
     import torch
 
