@@ -84,3 +84,10 @@ def test_weights_that_are_not_brought_to_the_mode(monkeypatch):
 
     monkeypatch.setattr(calibration, "posterior_mode", at_once)
     assert red("labels")
+
+
+@pytest.mark.slow
+def test_weights_that_cost_nothing_put_the_largest_model_first(monkeypatch):
+    assert red("nested regressions") == []
+    rewritten(monkeypatch, "np.log1p(self.n * h / precision) / 2", "0 * h")
+    assert len(red("nested regressions")) == 2

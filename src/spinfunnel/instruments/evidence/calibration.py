@@ -77,6 +77,37 @@ def _linear(seed: int) -> Iterator[CalibrationRow]:
     yield _row(name, "precision of largest evidence, over the true", found.best_precision / best, 1, 1e-4)
 
 
+def _nested(seed: int) -> Iterator[CalibrationRow]:
+    """Of regressions on 2, 4 or 8 inputs, of which 4 matter, put in order by the evidence of each."""
+    if importlib.util.find_spec("torch") is None:
+        return
+    trials, same, right = 40, 0, 0
+    for trial in range(trials):
+        rng = np.random.default_rng(seeds(seed, "nested", trial))
+        x = rng.standard_normal((60, 8))
+        y = x[:, :4] @ rng.standard_normal(4) + NOISE * rng.standard_normal(60)
+        found, known = [], []
+        for inputs in (2, 4, 8):
+            some, precision = x[:, :inputs], 1.0
+            for _ in range(2):
+                w = mode(some, y, precision)
+                system = linear_regression(some, y, w, NOISE)
+                seen = laplace(system, w, system.hessian(w), steps=inputs, probes=1, seed=seed)
+                precision = seen.best_precision
+            w = mode(some, y, precision)
+            system = linear_regression(some, y, w, NOISE)
+            seen = laplace(system, w, system.hessian(w), steps=inputs, probes=1, seed=seed)
+            found.append(seen.log_evidence(precision).value)
+            known.append(exact_evidence(some, y, precision))
+        same += bool((np.argsort(found) == np.argsort(known)).all())
+        right += int(np.argmax(found)) == 1
+    name = "linear regressions on 2, 4, 8 inputs, 4 true"
+    yield CalibrationRow.rate(
+        "evidence", name, "in the order of the exact evidence", k=same, n=trials, at_least=1.0
+    )
+    yield CalibrationRow.rate("evidence", name, "the true one is first", k=right, n=trials, at_least=0.8)
+
+
 def _many(seed: int) -> Iterator[CalibrationRow]:
     """Compare with the closed form where eigenvalues are too many to be found, and probes must do."""
     if importlib.util.find_spec("torch") is None:
@@ -159,6 +190,7 @@ def _labels(seed: int) -> Iterator[CalibrationRow]:
 
 calibrations = (
     Calibration("linear regression", "closed form", _linear),
+    Calibration("nested regressions", "closed form; the model that made the data", _nested, "normal"),
     Calibration("linear regression by probes", "closed form", _many, "normal"),
     Calibration("logistic regression", "Cholesky's factor", _logistic),
     Calibration("error bars", "eigenvalues that were chosen", _bars, "normal"),
