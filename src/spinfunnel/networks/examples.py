@@ -21,6 +21,8 @@ UNITS = {
 }
 #: How the wide network is trained.
 WIDTH, EPOCHS, BATCHES, RATE = 256, 40, 28, 1e-3
+#: Examples and epochs of those that are trained all at once.
+SOME, OFTEN = 1000, 40
 
 
 def small(seed: int) -> dict[str, NetworkLoss]:
@@ -98,6 +100,45 @@ def digits_twice(seed: int) -> tuple[NetworkLoss, Array]:
 
     system = NetworkLoss(trained(0), _entropy, [(images, labels)])
     return system, system.flat({name: p.detach().numpy() for name, p in trained(1).named_parameters()})
+
+
+def digits_often(width: int, count: int, seed: int) -> list[NetworkLoss]:
+    """Train 64-width-width-10 ReLU networks on digits, all at once; give their losses."""
+    import torch
+    from sklearn.datasets import load_digits
+    from torch.nn import Linear, ReLU, Sequential
+
+    digits = load_digits()
+    x = torch.tensor(digits.data[:SOME] / 16, dtype=torch.float32)
+    y = torch.tensor(digits.target[:SOME])
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seeds(seed, "trained", width) % 2**63)
+        models = [
+            Sequential(Linear(64, width), ReLU(), Linear(width, width), ReLU(), Linear(width, 10))
+            for _ in range(count)
+        ]
+        own = zip(*(model.parameters() for model in models), strict=True)
+        stacks = [torch.stack(list(same)).detach().requires_grad_(True) for same in own]
+        optimiser = torch.optim.Adam(stacks, lr=0.06 / width**0.75)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, OFTEN)
+        for _ in range(OFTEN):
+            orders = torch.stack([torch.randperm(SOME) for _ in models])
+            for some in torch.split(orders, 64, dim=1):
+                out = x[some]
+                for weight, bias in zip(stacks[::2], stacks[1::2], strict=True):
+                    out = out if weight is stacks[0] else out.relu()
+                    out = torch.baddbmm(bias[:, None], out, weight.transpose(1, 2))
+                optimiser.zero_grad()
+                loss = torch.nn.functional.cross_entropy(out.flatten(0, 1), y[some].flatten())
+                torch.autograd.backward([count * loss])
+                optimiser.step()
+            schedule.step()
+        with torch.no_grad():
+            for i, model in enumerate(models):
+                for parameter, stack in zip(model.parameters(), stacks, strict=True):
+                    parameter.copy_(stack[i])
+    batches = list(zip(torch.split(x, 250), torch.split(y, 250), strict=True))
+    return [NetworkLoss(model, _entropy, batches) for model in models]
 
 
 def _entropy(model: Any, batch: Any) -> Any:

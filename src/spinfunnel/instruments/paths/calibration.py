@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 from importlib.util import find_spec
-from typing import Any
 
 import numpy as np
 
@@ -13,14 +12,14 @@ from spinfunnel.core import Array, Calibration, CalibrationRow, seeds
 from spinfunnel.instruments.paths.measuring import lowest, none, profile
 from spinfunnel.instruments.paths.ways import chain, curve, straight
 from spinfunnel.networks.alignment import aligned
-from spinfunnel.networks.examples import UNITS, digits_twice, small
+from spinfunnel.networks.examples import UNITS, digits_often, digits_twice, small
 from spinfunnel.networks.symmetry import symmetry
 from spinfunnel.systems.network_loss import NetworkLoss
 from spinfunnel.systems.surfaces import ITSELF, Surface, curvy_valley, mueller_brown, stationary_points
 
-#: Of false alarms: examples and epochs of each training, points of a line, and how far copies are moved, as a
-#: share of the root mean square of each tensor's weights.
-EXAMPLES, EPOCHS, POINTS, MOVED = 1000, 40, 11, (0.02, 0.1)
+#: Of false alarms: points of a line, and how far copies are moved, as a share of the root mean square of each
+#: tensor's weights.
+POINTS, MOVED = 11, (0.02, 0.1)
 
 
 def _row(system: str, quantity: str, found: float, known: float, tolerance: float) -> CalibrationRow:
@@ -125,45 +124,6 @@ def _digits(seed: int) -> Iterator[CalibrationRow]:
     yield _row(name, "share of the barrier that is left, aligned", best.barrier.value / line, 0, 0.1)
 
 
-def trained(width: int, count: int, seed: int) -> tuple[list[Any], list[Any]]:
-    """Train 64-width-width-10 ReLU networks on digits, all at once; give them, and the batches."""
-    import torch
-    from sklearn.datasets import load_digits
-    from torch.nn import Linear, ReLU, Sequential
-    from torch.nn.functional import cross_entropy
-
-    digits = load_digits()
-    x = torch.tensor(digits.data[:EXAMPLES] / 16, dtype=torch.float32)
-    y = torch.tensor(digits.target[:EXAMPLES])
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seeds(seed, "trained", width) % 2**63)
-        models = [
-            Sequential(Linear(64, width), ReLU(), Linear(width, width), ReLU(), Linear(width, 10))
-            for _ in range(count)
-        ]
-        own = zip(*(model.parameters() for model in models), strict=True)
-        stacks = [torch.stack(list(same)).detach().requires_grad_(True) for same in own]
-        optimiser = torch.optim.Adam(stacks, lr=0.06 / width**0.75)
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, EPOCHS)
-        for _ in range(EPOCHS):
-            orders = torch.stack([torch.randperm(EXAMPLES) for _ in models])
-            for some in torch.split(orders, 64, dim=1):
-                out = x[some]
-                for weight, bias in zip(stacks[::2], stacks[1::2], strict=True):
-                    out = out if weight is stacks[0] else out.relu()
-                    out = torch.baddbmm(bias[:, None], out, weight.transpose(1, 2))
-                optimiser.zero_grad()
-                loss = cross_entropy(out.flatten(0, 1), y[some].flatten(), reduction="sum")
-                torch.autograd.backward([loss / some.shape[1]])
-                optimiser.step()
-            schedule.step()
-        with torch.no_grad():
-            for i, model in enumerate(models):
-                for parameter, stack in zip(model.parameters(), stacks, strict=True):
-                    parameter.copy_(stack[i])
-    return models, list(zip(torch.split(x, 250), torch.split(y, 250), strict=True))
-
-
 def same(system: NetworkLoss, b: Array, seed: int) -> bool:
     """Tell whether b (P,) is called the network itself, but for the places of its units."""
     units, a = symmetry(system, seed), system.native
@@ -176,18 +136,12 @@ def _alarms(widths: tuple[int, ...], pairs: int, seed: int) -> Iterator[Calibrat
     """Count how often two trainings are called one network, and how often a moved copy still is."""
     if find_spec("torch") is None or find_spec("sklearn") is None:
         return
-    from torch.nn.functional import cross_entropy
-
-    def losses(model: Any, batch: Any) -> Any:
-        return cross_entropy(model(batch[0]), batch[1], reduction="none")
-
     taken_for_one, known, looked = 0, dict.fromkeys(MOVED, 0), pairs * len(widths)
     for width in widths:
-        models, batches = trained(width, 2 * pairs, seed)
-        for i, (one, other) in enumerate(zip(models[::2], models[1::2], strict=True)):
-            system, own = NetworkLoss(one, losses, batches), seeds(seed, "pair", width, i)
-            named = {name: value.detach().numpy() for name, value in other.named_parameters()}
-            taken_for_one += same(system, system.flat(named), own)
+        networks = digits_often(width, 2 * pairs, seed)
+        for i, (system, other) in enumerate(zip(networks[::2], networks[1::2], strict=True)):
+            own = seeds(seed, "pair", width, i)
+            taken_for_one += same(system, other.native, own)
             copy = symmetry(system, own).copy(system, system.native, seeds(own, "moved"))
             noise = np.random.default_rng(seeds(own, "noise")).standard_normal(system.size)
             for block in system.blocks:
