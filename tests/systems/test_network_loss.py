@@ -375,6 +375,12 @@ def test_data_that_are_none_or_can_be_read_only_once_are_refused(system):
         NetworkLoss(tanh_network(), crossed, iter(system.batches), memory=100)
 
 
+def test_what_a_gradient_costs_does_not_depend_on_what_was_asked_before():
+    asked, fresh = (NetworkLoss(tanh_network(), crossed, cut(*drawn(300, 4), 200, 100)) for _ in range(2))
+    assert asked.examples == 300
+    assert fresh.seconds == asked.seconds
+
+
 def test_where_time_is_short_fewer_examples_are_looked_at():
     whole = NetworkLoss(tanh_network(), crossed, cut(*drawn(300, 4), 200, 100))
     assert whole.within(100 * whole.seconds, 99, 0) is whole

@@ -81,8 +81,8 @@ def seconds_of_gradient(system: NetworkLoss) -> float:
     """Price one gradient over all examples by what its first batch takes; the same on every machine."""
     import torch
 
+    assert system.total_weight > 0  # known from here on: adding it up is no part of a gradient
     theta = system._tensor(system.native).requires_grad_(True)
-
     losses: list[Any] = []
 
     def forward() -> None:
