@@ -40,6 +40,7 @@ from spinfunnel.readers.layout import Part
 from spinfunnel.report import Report
 from spinfunnel.samples import Draw, Samples, draws, sample
 from spinfunnel.subject import Subject, subject_of
+from spinfunnel.systems.network_loss import memory
 from spinfunnel.task_file import aside
 from spinfunnel.units import Failure, Progress, Skipped, Unit, run_units, said
 
@@ -184,13 +185,13 @@ def plan(
         kinds = [SETS[need][0] for need in SETS if any(need in one.needs for one in able)]
         pieces = tuple(piece for planned in kinds for piece in planned(subject.system, effort))
     with aside(), threadpool_limits(1):  # to count what a loss costs, it is called
-        memory = _memory(subject, able, effort) + max(map(_bytes, pieces), default=0)
+        needed = _memory(subject, able, effort) + max(map(_bytes, pieces), default=0)
         seconds = sum(one.cost(subject, effort) for one in able)
     seconds += sum(piece.seconds for piece in pieces if not isinstance(piece, Part))
     if subject.origin is None or (jobs is None and seconds < LONG):
         jobs = 1  # arrays in memory are not copied to other processes, which cost a second to start
     jobs = min(jobs or os.cpu_count() or 1, max(1, len(pieces)))
-    return Plan(subject, tuple(able), pieces, not_run, effort, seed, seconds, memory, jobs)
+    return Plan(subject, tuple(able), pieces, not_run, effort, seed, seconds, needed, jobs)
 
 
 def _memory(subject: Subject, able: Sequence[Instrument], effort: Effort) -> int:
@@ -198,7 +199,7 @@ def _memory(subject: Subject, able: Sequence[Instrument], effort: Effort) -> int
     lookers = [one for one in able if not {"loss", "gradient"}.isdisjoint(one.needs)]
     if "loss" not in subject.supplies or not lookers:
         return BASELINE
-    begun, there = memory_in_use(), machine_memory()
+    begun, there = memory.in_use(), memory.machine()
     seconds = max(one.cost(subject, effort) for one in lookers)
     needed = begun + LATER + int(subject.system.bytes(seconds, VECTORS[effort]))
     if needed > there and subject.system.device.type == "cpu":
@@ -208,23 +209,6 @@ def _memory(subject: Subject, able: Sequence[Instrument], effort: Effort) -> int
             f"--skip {','.join(one.name for one in lookers)}"
         )
     return needed
-
-
-def memory_in_use() -> int:
-    """Give the bytes that this process takes now, with the user's model and data in it.
-
-    Where the system does not tell, what torch and the other libraries take alone.
-    """
-    try:
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
-    except OSError:
-        return BASELINE + LATER // 2
-    return pages * os.sysconf("SC_PAGE_SIZE")
-
-
-def machine_memory() -> int:
-    """Give the bytes of memory that this machine has, in use or not."""
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def _usual(subject: Subject) -> list[str]:

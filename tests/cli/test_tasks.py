@@ -202,7 +202,7 @@ def test_what_a_file_cannot_supply_is_told_and_exits_2(tmp_path):
 
 def test_what_needs_more_memory_than_there_is_is_refused_before_any_work(tmp_path, monkeypatch):
     (tmp_path / "task.py").write_text(SOUND + TASK)
-    monkeypatch.setattr("spinfunnel.run.machine_memory", lambda: 1_000_000)
+    monkeypatch.setattr("spinfunnel.run.memory.machine", lambda: 1_000_000)
     done = run("diagnose", tmp_path / "task.py", "--only", "slices")
     assert done.returncode == 2
     assert "GB, and the machine has 0.001 GB" in done.stderr

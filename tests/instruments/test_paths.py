@@ -121,6 +121,17 @@ def test_the_verdict_goes_by_the_easiest_way(pair, barriers, label):
     assert len(said.sentence) <= 280, "three lines in a terminal"
 
 
+def test_without_units_to_shuffle_a_way_is_measured_by_the_line(pair):
+    kept = [
+        name not in ("shuffled copy", "shuffled copy, aligned") for name in pair.tables["ways"].columns["way"]
+    ]
+    table = sf.Table({key: column[kept] for key, column in pair.tables["ways"].columns.items()})
+    alone = replace(pair, tables={"ways": table})
+    rest = {"aligned_by_weights": 0.5, "aligned_by_activations": 0.5, "elastic_band": 0.4}
+    for barrier, label in ((0.04, "one valley"), (0.06, "separate valleys")):
+        assert judge(numbered(alone, straight_line=5.0, Bezier_curve=barrier, **rest)).label == label
+
+
 def test_a_barrier_that_no_bent_way_was_tried_against_is_not_called_two_valleys(pair):
     without = [name not in ("Bezier curve", "elastic band") for name in pair.tables["ways"].columns["way"]]
     table = sf.Table({key: column[without] for key, column in pair.tables["ways"].columns.items()})

@@ -145,12 +145,13 @@ def judge(finding: Finding) -> Verdict:
         return _of_one(finding, barriers)
     bent = {name: barriers[name] for name in (CURVED, RELAXED) if name in barriers}
     lines = {name: barriers[name] for name in ALIGNED.values() if name in barriers}
+    scale = barriers[LINE] if copy is None else copy
     outcome: Outcome
     if none(barriers[LINE], copy):
         outcome, label = "info", "one basin"
-    elif any(none(one, copy) for one in lines.values()):
+    elif any(none(one, scale) for one in lines.values()):
         outcome, label = "info", "same up to permutation"
-    elif any(none(one, copy) for one in bent.values()):
+    elif any(none(one, scale) for one in bent.values()):
         outcome, label = "info", "one valley"
     elif len(bent) == 2 and numbers["examples that ways were bent on"].value >= numbers["examples"].value:
         outcome, label = "info", "separate valleys"
@@ -218,10 +219,10 @@ instrument = Instrument(
     "order; their weights may then be averaged. A barrier that no way avoids tells two solutions apart.",
     judged="Measured (info). The barrier is how much higher the way is than its higher end, with its paired "
     "standard error over the examples. It is none if within two standard errors of zero, or below 1 % of the "
-    "barrier to the shuffled copy, which is one network twice. One basin: none on the straight line. Same up "
-    "to permutation: none on an aligned one. One valley: none on a bent one. Else separate valleys, by an "
-    "upper bound; unsure if not all bent ways could be afforded, or not on all examples. Ways are bent on "
-    "the training data: look at the held-out barrier too. BatchNorm is by the statistics of each batch at "
-    "each point.",
+    "barrier to the shuffled copy, which is one network twice (without units to shuffle: of the line's). One "
+    "basin: none on the straight line. Same up to permutation: none on an aligned one. One valley: none on a "
+    "bent one. Else separate valleys, by an upper bound; unsure if not all bent ways could be afforded, or "
+    "not on all examples. Ways are bent on the training data: look at the held-out barrier too. BatchNorm is "
+    "by the statistics of each batch at each point.",
     calibrations=calibrations,
 )

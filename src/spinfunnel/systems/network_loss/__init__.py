@@ -7,7 +7,6 @@ evaluated in eval mode, on a private copy, so that the user's own module is neve
 from __future__ import annotations
 
 import copy
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
@@ -20,6 +19,7 @@ from spinfunnel.core import Array, BadInput, seeds
 from spinfunnel.systems.network_loss.batches import held, mapped, rows_of, size_in_bytes, taken
 from spinfunnel.systems.network_loss.cost import counted, seconds_of_gradient
 from spinfunnel.systems.network_loss.drawing import drawn_apart
+from spinfunnel.systems.network_loss.memory import available
 from spinfunnel.systems.network_loss.modules import (
     blocks_of,
     matched,
@@ -102,7 +102,7 @@ class NetworkLoss(Smooth, Metric, Native):
         self.native = self.flat({b.name: named[b.name].detach().cpu().numpy() for b in self.blocks})
         self.functions = (losses, errors)
         self.build = build
-        self.memory = memory or int(SHARE * os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+        self.memory = memory or int(SHARE * available())
         self._kept_bytes: dict[str, tuple[int, int]] = {}
         self.keeping = WeakSet[Products]()  # the one that keeps graphs, of this loss or over other data
         self.follows = {p.dtype for p in model.parameters() if p.is_floating_point()} != {self.torch_dtype}
