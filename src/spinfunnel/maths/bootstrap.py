@@ -30,7 +30,7 @@ def mean_of_pairs(table: Array, seed: int) -> Number:
     """Give the mean over all pairs of replicas of a symmetric table (R, R), with its 90 % interval.
 
     >>> print(mean_of_pairs(np.ones((4, 4)), seed=0))
-    1.000 [1.000, 1.000]
+    1.000
     """
     off = np.asarray(table, dtype=np.float64) * (1 - np.eye(len(table)))
     count = len(off)
